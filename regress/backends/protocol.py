@@ -1,0 +1,68 @@
+"""What an engine promises to the runner; everything above this line of the project is free of model libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from regress.schema import Check, Item, Precision, Reply, Suite, Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One item as the model sees it.
+
+    `digest` covers everything that determines the reply apart from the weights: the exact token ids of prompt and
+    choices, the end tokens, and the generation settings.
+    """
+
+    item: str
+    prompt: tuple[int, ...]
+    choices: tuple[tuple[int, ...], ...]  # empty where a text is generated
+    digest: str
+
+
+class Engine(Protocol):
+    """Resident weights that can act as base, adapter or merged model, at one precision."""
+
+    @property
+    def name(self) -> str:
+        """Backend and versions, as stored in the manifest."""
+
+    @property
+    def precision(self) -> Precision:
+        """What the weights are held in; never AUTO."""
+
+    @property
+    def device(self) -> str:
+        """`cpu` or the accelerator's name."""
+
+    @property
+    def batch_policy(self) -> str:
+        """How requests are grouped; part of what makes two runs comparable."""
+
+    def render(self, suite: Suite, item: Item) -> Request:
+        """The item as token ids. Raises BackendError when it does not fit the context window."""
+
+    def batches(self, suite: Suite, requests: Sequence[Request]) -> list[list[int]]:
+        """A fixed grouping of all requests of a suite, as positions; independent of what was answered before."""
+
+    def attach(self, folder: str) -> list[Check]:
+        """Put an adapter on (detaching any other); the checks say what was found. Raises AdapterError."""
+
+    def use(self, variant: Variant) -> None:
+        """Act as this variant from now on."""
+
+    def answer(self, suite: Suite, batch: Sequence[Request]) -> list[Reply]:
+        """Replies in the batch's order. Raises BackendError on NaN and on exhausted memory."""
+
+    def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
+        """Log-probabilities after each prompt, one unpadded forward each, (len(requests), vocabulary)."""
+
+    def save_merged(self, folder: Path) -> None:
+        """Write the merged model with its tokenizer as an ordinary checkpoint to a new folder."""

@@ -1,0 +1,30 @@
+"""`regress check ADAPTER`: the main job."""
+
+from __future__ import annotations
+
+from regress.cli.console import Bar
+from regress.cli.deliver import deliver, not_promoted_until_decided
+from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption, QuietOption
+from regress.suite import read_project
+
+
+def check(
+    adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOption = False, quiet: QuietOption = False
+) -> int:
+    """Judge an adapter: preflight, run what is missing (base, adapter, merged), diff, gate, report.
+
+    Safe to repeat: what is stored is not asked again. Exit code 0 PROMOTE, 3 REJECT, 4 INCONCLUSIVE, 5 REFUSED.
+    """
+    opened = read_project(project)
+    progress = Bar(quiet=quiet)
+    with not_promoted_until_decided(opened.reports, adapter):
+        from regress.run.check import check as judge_adapter
+        from regress.run.check import open_bench
+        from regress.run.engines import load_engine
+
+        try:
+            bench = open_bench(opened)
+            result = judge_adapter(bench, adapter, engine_for=load_engine, progress=progress)
+        finally:
+            progress.close()
+        return deliver(opened.reports, result.decision, result.comparisons, as_json=json)

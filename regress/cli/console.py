@@ -1,0 +1,100 @@
+"""Where text goes: people read stderr, programs read stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+PLAIN_WIDTH = 100
+PLAIN_LINE_SECONDS = 10.0
+
+
+def console() -> Console:
+    """stderr, coloured only where somebody looks at it (rich honours NO_COLOR and FORCE_COLOR)."""
+    width = None if sys.stderr.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
+    return Console(stderr=True, highlight=False, width=width, soft_wrap=False)
+
+
+def say(text: RenderableType = "") -> None:
+    """One renderable to stderr; plain strings are not read as markup."""
+    console().print(text, markup=False)
+
+
+def put_json(value: Any) -> None:
+    """Data to stdout."""
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class Bar:
+    """Progress with an ETA: a bar on a terminal, a plain line every ten seconds elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = console()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._what = ""
+        self._total = self._done = self._at_start = 0
+        self._started = self._spoke = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """A line about what happens now."""
+        if not self._quiet:
+            self._console.print(f"· {text}", style="dim", markup=False)
+
+    def start(self, what: str, total: int, done: int) -> None:
+        """A new bar."""
+        self._what, self._total, self._done, self._at_start = what, total, done, done
+        self._started = self._spoke = time.monotonic()
+        if done:
+            self.say(f"{what}: {done:,} of {total:,} items are stored already")
+        if self._quiet or not self._console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description:<28}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(what, total=total, completed=done)
+        self._bar.start()
+
+    def advance(self, count: int, what: str) -> None:
+        """`count` more items of suite `what` are stored."""
+        self._done += count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=count, description=f"{self._what} · {what}")
+        elif not self._quiet and time.monotonic() - self._spoke >= PLAIN_LINE_SECONDS:
+            self._spoke = time.monotonic()
+            self.say(f"{self._what} · {what}: {self._done:,}/{self._total:,}{self._eta()}")
+
+    def finish(self) -> None:
+        """Close the bar and say how long it took."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        asked = self._done - self._at_start
+        self.say(f"{self._what}: {asked:,} items in {time.monotonic() - self._started:.1f} s")
+
+    def close(self) -> None:
+        """Give the terminal back after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _eta(self) -> str:
+        asked = self._done - self._at_start
+        if asked == 0:
+            return ""
+        left = (time.monotonic() - self._started) / asked * (self._total - self._done)
+        return f", about {left:.0f} s left"

@@ -1,0 +1,60 @@
+"""Write a decision where a project keeps it, show it, and turn it into the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from regress.cli.console import put_json, say
+from regress.errors import Refused
+from regress.report import markdown, terminal, verdict_json
+from regress.schema import Candidate, Check, Decision, Exit, Ruling, SuiteComparison
+from regress.store.atomic import make_folder, write_atomic
+
+VERDICT = "verdict.json"
+SUMMARY = "summary.md"
+
+
+@contextmanager
+def not_promoted_until_decided(reports: Path, adapter: Path) -> Iterator[None]:
+    """Take yesterday's verdict away first; whatever is refused inside leaves a REFUSED verdict behind."""
+    for name in (VERDICT, SUMMARY):
+        (reports / name).unlink(missing_ok=True)
+    try:
+        yield
+    except Refused as refusal:
+        write_reports(reports, refused(adapter, str(refusal)), ())
+        raise
+
+
+def refused(adapter: Path, reason: str, checks: Sequence[Check] = ()) -> Decision:
+    """A decision that says only why there is none."""
+    return Decision(
+        ruling=Ruling.REFUSED,
+        lock=None,
+        candidate=Candidate(kind="adapter", digest="", path=str(adapter), trained_under_lock=None),
+        suites=(),
+        checks=tuple(checks),
+        reasons=(reason,),
+    )
+
+
+def write_reports(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison]) -> None:
+    """summary.md, then verdict.json, each all or nothing."""
+    make_folder(reports)
+    write_atomic(reports / SUMMARY, markdown.render(decision, comparisons).encode())
+    write_atomic(reports / VERDICT, verdict_json.render(decision).encode())
+
+
+def deliver(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison], *, as_json: bool) -> Exit:
+    """Write, show, and return the exit code."""
+    write_reports(reports, decision, comparisons)
+    if as_json:
+        put_json(verdict_json.as_object(decision))
+    else:
+        say()
+        say(terminal.render(decision, comparisons))
+        say()
+        say(f"{reports / SUMMARY} · {reports / VERDICT}")
+    return decision.ruling.exit_code

@@ -1,0 +1,20 @@
+"""`regress gate ADAPTER`: the decision from stored runs only."""
+
+from __future__ import annotations
+
+from regress.cli.deliver import deliver, not_promoted_until_decided
+from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption
+from regress.suite import read_project
+
+
+def gate(adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOption = False) -> int:
+    """Decide from stored runs only: no model is loaded, so it runs anywhere in a fraction of a second.
+
+    The lock, the runs' seals and every stored line are verified first. Exit codes as for check.
+    """
+    from regress.run.stored import judge_stored
+
+    opened = read_project(project)
+    with not_promoted_until_decided(opened.reports, adapter):
+        result = judge_stored(opened, adapter)
+        return deliver(opened.reports, result.decision, result.comparisons, as_json=json)

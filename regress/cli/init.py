@@ -1,0 +1,3 @@
+def init() -> int:
+    """x"""
+    return 0

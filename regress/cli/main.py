@@ -1,0 +1,75 @@
+"""`main() -> int`: every command's exit code, and the one place where refusals become sentences."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from regress import __version__
+from regress.cli import check, demo, diff, doctor, gate, init, lock, report, run
+from regress.cli.console import say
+from regress.errors import Refused, UsageError
+from regress.schema import Exit
+
+INTERRUPTED = 128 + signal.SIGINT
+
+app = typer.Typer(
+    name="regress",
+    help="May this fine-tuned adapter replace what is in production? Suites are locked before training; base, adapter "
+    "and merged model answer them; a paired diff and a gate with controlled error rates decide.",
+    epilog="Exit codes: 0 PROMOTE or done · 2 usage · 3 REJECT · 4 INCONCLUSIVE · 5 REFUSED (evidence broken) · 1 a bug.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = {
+    "init": init.init,
+    "lock": lock.lock,
+    "check": check.check,
+    "run": run.run,
+    "diff": diff.diff,
+    "gate": gate.gate,
+    "report": report.report,
+    "demo": demo.demo,
+    "doctor": doctor.doctor,
+}
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"regress-harness {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out one command. Only PROMOTE and finished commands return 0; an uncaught exception ends in Python's 1."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except click.ClickException as complaint:
+        complaint.show()
+        return Exit.USAGE
+    except UsageError as complaint:
+        say(f"usage: {complaint}")
+        return Exit.USAGE
+    except Refused as refusal:
+        say(f"REFUSED  {refusal}")
+        return Exit.REFUSED
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted; what is stored is kept, and the same command goes on from there.")
+        return INTERRUPTED
+    return int(result) if isinstance(result, int) else Exit.PROMOTE

@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ProjectOption = Annotated[
+    Path, typer.Option("--project", "-C", help="Project folder: the one that holds regress.yaml.", show_default="here")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+AdapterArgument = Annotated[
+    Path, typer.Argument(help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors).", metavar="ADAPTER")
+]
+HERE = Path()

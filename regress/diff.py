@@ -1,0 +1,155 @@
+"""Two runs of the same locked items, joined item by item over the union."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from regress.errors import ComparisonError
+from regress.schema import (
+    Flip,
+    Item,
+    ItemOutcome,
+    KindCount,
+    Manifest,
+    Outcome,
+    PairCounts,
+    SliceCounts,
+    Suite,
+    SuiteComparison,
+)
+from regress.stats.cluster import design_effect
+
+DECLARED = frozenset({"variant", "adapter"})
+"""What a candidate's run may differ in from the base's; anything else makes the two incomparable."""
+
+Outcomes = Mapping[str, ItemOutcome]
+
+
+def check_comparable(base: Manifest, candidate: Manifest) -> None:
+    """Raise ComparisonError naming the first field in which two runs differ without having declared it."""
+    theirs = asdict(candidate)
+    for field, value in asdict(base).items():
+        if field in DECLARED or theirs[field] == value:
+            continue
+        raise ComparisonError(
+            f"the runs {base.variant} and {candidate.variant} are not comparable: {field} is {value!r} in the one and "
+            f"{theirs[field]!r} in the other. Run both again on one machine: `regress check` does."
+        )
+
+
+def compare(suite: Suite, base: Outcomes, candidate: Outcomes, *, variant: str, against: str) -> SuiteComparison:
+    """Count what was lost and gained in one suite.
+
+    `base` and `candidate` map item ids to outcomes. The join is over the union of both and the suite's own items: an
+    item that only one side answered is counted as unpaired. Raises ComparisonError when an outcome belongs to another
+    wording of the item than the suite's.
+    """
+    items = {item.id: item for item in suite.items}
+    for side, outcomes in ((against, base), (variant, candidate)):
+        _check_wording(suite, items, side, outcomes)
+    _check_prompts(suite, base, candidate, against, variant)
+    paired = [id_ for id_ in items if id_ in base and id_ in candidate]
+    moves = {id_: (_passed(base[id_]), _passed(candidate[id_])) for id_ in paired}
+    unpaired = len(items.keys() | base.keys() | candidate.keys()) - len(paired)
+    clusters = {id_: items[id_].cluster or f"item {id_}" for id_ in paired}
+    clustered = any(items[id_].cluster for id_ in paired)
+    return SuiteComparison(
+        suite=suite.name,
+        category=suite.category,
+        role=suite.role,
+        variant=variant,
+        against=against,
+        margin=suite.margin,
+        min_gain=suite.min_gain,
+        counts=count(list(moves.values()), unpaired),
+        clusters=len(set(clusters.values())) if clustered else None,
+        design_effect=design_effect([int(c) - int(b) for b, c in moves.values()], list(clusters.values()))
+        if clustered
+        else 1.0,
+        no_answer=sum(outcome.outcome is Outcome.NO_ANSWER for outcome in candidate.values()),
+        error=sum(o.outcome is Outcome.ERROR for side in (base, candidate) for o in side.values()),
+        slices=_slices(items, moves),
+        kinds=_kinds(base, candidate),
+        flips=tuple(_flip(items[id_], base[id_], candidate[id_]) for id_, (b, c) in moves.items() if b != c),
+    )
+
+
+def count(moves: list[tuple[bool, bool]], unpaired: int = 0) -> PairCounts:
+    """(base passed, candidate passed) pairs as counts."""
+    table = Counter(moves)
+    return PairCounts(
+        both_pass=table[True, True],
+        lost=table[True, False],
+        gained=table[False, True],
+        both_fail=table[False, False],
+        unpaired=unpaired,
+    )
+
+
+def _passed(outcome: ItemOutcome) -> bool:
+    return outcome.outcome is Outcome.PASS
+
+
+def _check_wording(suite: Suite, items: Mapping[str, Item], side: str, outcomes: Outcomes) -> None:
+    for id_, outcome in outcomes.items():
+        if id_ not in items:
+            raise ComparisonError(f"the {side} run answers {id_!r}, which suite {suite.name} does not hold.")
+        if outcome.item_digest != items[id_].digest:
+            raise ComparisonError(f"the {side} run answered another wording of {suite.name}/{id_}. Run it again.")
+
+
+def _check_prompts(suite: Suite, base: Outcomes, candidate: Outcomes, against: str, variant: str) -> None:
+    for id_ in base.keys() & candidate.keys():
+        if base[id_].request_digest != candidate[id_].request_digest:
+            raise ComparisonError(
+                f"{against} and {variant} were sent different tokens for {suite.name}/{id_}: tokenizer, template or "
+                "generation settings differ. Run both again."
+            )
+
+
+def _slices(items: Mapping[str, Item], moves: Mapping[str, tuple[bool, bool]]) -> tuple[SliceCounts, ...]:
+    names = sorted({name for id_ in moves if (name := items[id_].slice) is not None})
+    return tuple(
+        SliceCounts(slice=name, counts=count([move for id_, move in moves.items() if items[id_].slice == name]))
+        for name in names
+    )
+
+
+def _kinds(base: Outcomes, candidate: Outcomes) -> tuple[KindCount, ...]:
+    """Failure kinds on either side, the one that grew most first."""
+    before = Counter(o.kind for o in base.values() if not _passed(o) and o.kind)
+    after = Counter(o.kind for o in candidate.values() if not _passed(o) and o.kind)
+    rows = [KindCount(kind=kind, base=before[kind], candidate=after[kind]) for kind in before.keys() | after.keys()]
+    return tuple(sorted(rows, key=lambda row: (row.base - row.candidate, row.kind)))
+
+
+def _flip(item: Item, base: ItemOutcome, candidate: ItemOutcome) -> Flip:
+    return Flip(
+        item=item.id,
+        prompt=item.prompt,
+        expected=_expected(item),
+        base_reply=shown_reply(item, base),
+        candidate_reply=shown_reply(item, candidate),
+        base_kind=base.kind,
+        candidate_kind=candidate.kind,
+        lost=_passed(base),
+        slice=item.slice,
+    )
+
+
+def _expected(item: Item) -> str | None:
+    if item.answer is not None:
+        return item.choices[item.answer]
+    return item.targets[0] if item.targets else None
+
+
+def shown_reply(item: Item, outcome: ItemOutcome) -> str:
+    """What a person reads as the reply: the text, or the choice with the highest log-likelihood."""
+    if outcome.reply.text is not None:
+        return outcome.reply.text
+    if not outcome.reply.logprobs:
+        return ""
+    best = max(range(len(outcome.reply.logprobs)), key=outcome.reply.logprobs.__getitem__)
+    return item.choices[best] if best < len(item.choices) else ""

@@ -1,0 +1,74 @@
+"""Every error that regress raises on purpose; anything else that escapes is a bug (exit code 1).
+
+    RegressError
+    ├── UsageError            the command line cannot be carried out as given            exit 2
+    └── Refused               the evidence is broken or may not be compared              exit 5
+        ├── ProjectError      regress.yaml cannot be read or contradicts itself
+        ├── SuiteError        a suite file or one of its items is not what it must be
+        ├── LockError         there is no lock, it was edited, or the project differs from it
+        ├── ModelError        a base model or tokenizer cannot be found, read or trusted
+        ├── AdapterError      an adapter folder is unsafe, damaged, or changes nothing
+        ├── StoreError        a stored run is torn, altered, incomplete or in use
+        ├── ComparisonError   two runs differ in something nobody declared
+        └── BackendError      the engine could not answer (NaN, out of memory, no device)
+
+Each message is one sentence that says what differs and by how much, followed by what to do next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RegressError(Exception):
+    """Base of the tree: `str(error)` is the sentence that the user reads."""
+
+
+class UsageError(RegressError):
+    """The arguments make no sense together."""
+
+
+class Refused(RegressError):
+    """Nothing may be concluded from what was found; never a verdict on the candidate."""
+
+
+class LocatedError(Refused):
+    """A refusal that points into a file: `path:line: message`."""
+
+    def __init__(self, message: str, *, path: Path | None = None, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        super().__init__(where + message)
+
+
+class ProjectError(LocatedError):
+    """regress.yaml cannot be read or contradicts itself."""
+
+
+class SuiteError(LocatedError):
+    """A suite file or one of its items is not what it must be."""
+
+
+class LockError(Refused):
+    """There is no lock, it was edited, or the project differs from it."""
+
+
+class ModelError(Refused):
+    """A base model or its tokenizer cannot be found, read or trusted."""
+
+
+class AdapterError(Refused):
+    """An adapter folder is unsafe, damaged, or changes nothing."""
+
+
+class StoreError(Refused):
+    """A stored run is torn, altered, incomplete or in use."""
+
+
+class ComparisonError(Refused):
+    """Two runs differ in something that nobody declared."""
+
+
+class BackendError(Refused):
+    """The engine could not answer."""

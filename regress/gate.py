@@ -1,0 +1,236 @@
+"""From evidence and a locked policy to a decision: a pure function without files, clocks or randomness.
+
+Per suite and variant two one-sided tests at alpha ask whether the drop is certainly smaller than the margin (PASS) or
+certainly larger (FAIL). The candidate is promoted when every protected suite passes in every variant and every target
+suite shows its gain (intersection-union: no correction needed); it is rejected when a FAIL survives Holm's correction
+over all of them; otherwise nothing is concluded, and each open suite says how many items it would take.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from regress.schema import (
+    Candidate,
+    Check,
+    Decision,
+    Policy,
+    Role,
+    Ruling,
+    SuiteComparison,
+    SuiteVerdict,
+    Verdict,
+)
+from regress.stats.cluster import MIN_CLUSTERS, p_above_t
+from regress.stats.multiple import holm
+from regress.stats.paired import mcnemar_midp_gain, p_above, tango_interval, tango_z
+from regress.stats.power import needed_n
+
+Expected = Collection[tuple[str, str]]
+"""(suite, candidate variant) pairs that the lock promises evidence for."""
+
+
+def decide(
+    comparisons: Sequence[SuiteComparison],
+    *,
+    expected: Expected,
+    checks: Sequence[Check],
+    policy: Policy,
+    candidate: Candidate | None,
+    lock: str | None,
+) -> Decision:
+    """The decision on one candidate.
+
+    Anything missing, unpaired or in error, a failed check, and a policy or lock that requires nothing are REFUSED: only
+    complete evidence can promote, and only complete evidence can reject.
+    """
+    verdicts = adjust([judge(comparison, policy) for comparison in comparisons])
+    refusals = _refusals(comparisons, expected, checks, policy)
+    if refusals:
+        ruling, reasons = Ruling.REFUSED, refusals
+    else:
+        ruling, reasons = _ruling(verdicts, comparisons, policy)
+    return Decision(
+        ruling=ruling,
+        lock=lock,
+        candidate=candidate,
+        suites=tuple(verdicts),
+        checks=tuple(checks),
+        reasons=tuple(reasons),
+    )
+
+
+def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
+    """One suite and variant by itself, before the correction for several FAIL tests."""
+    counts, alpha = comparison.counts, float(policy.alpha)
+    verdict, reason, p_pass, p_fail, p_gain, needed = Verdict.UNDECIDED, "", None, None, None, None
+    if counts.n == 0:
+        reason = "no item was answered by both"
+    elif comparison.role is Role.TARGET:
+        p_gain = _p_gain(comparison)
+        verdict = Verdict.PASS if p_gain <= alpha else Verdict.UNDECIDED
+        reason = _gain_reason(comparison, verdict)
+    elif comparison.margin is None:
+        reason = "no margin: reported only"
+    else:
+        p_pass, p_fail = _two_sided(comparison, -float(comparison.margin))
+        verdict = Verdict.PASS if p_pass <= alpha else Verdict.FAIL if p_fail <= alpha else Verdict.UNDECIDED
+        if comparison.clusters is not None and comparison.clusters < MIN_CLUSTERS:
+            verdict = Verdict.UNDECIDED
+            reason = f"{comparison.clusters} clusters are too few to tell (at least {MIN_CLUSTERS})"
+        elif verdict is Verdict.UNDECIDED:
+            needed = _needed(comparison, policy)
+            reason = f"neither within nor beyond the margin for certain; about {needed:,} items would settle no change"
+        else:
+            reason = _movement(comparison)
+    return SuiteVerdict(
+        suite=comparison.suite,
+        category=comparison.category,
+        role=comparison.role,
+        variant=comparison.variant,
+        against=comparison.against,
+        verdict=verdict,
+        counts=counts,
+        delta=(counts.gained - counts.lost) / counts.n if counts.n else None,
+        ci90=_interval(comparison),
+        margin=comparison.margin,
+        min_gain=comparison.min_gain,
+        p_pass=p_pass,
+        p_fail=p_fail,
+        p_fail_holm=None,
+        p_gain=p_gain,
+        needed_n=needed,
+        no_answer=comparison.no_answer,
+        error=comparison.error,
+        reason=reason,
+    )
+
+
+def adjust(verdicts: Sequence[SuiteVerdict]) -> list[SuiteVerdict]:
+    """Fill in Holm-adjusted FAIL p-values over all protected suites and variants."""
+    gating = [index for index, v in enumerate(verdicts) if v.role is Role.PROTECT and v.p_fail is not None]
+    adjusted = holm([p for index in gating if (p := verdicts[index].p_fail) is not None])
+    result = list(verdicts)
+    for index, p in zip(gating, adjusted, strict=True):
+        result[index] = replace(result[index], p_fail_holm=p)
+    return result
+
+
+def _ruling(
+    verdicts: Sequence[SuiteVerdict], comparisons: Sequence[SuiteComparison], policy: Policy
+) -> tuple[Ruling, list[str]]:
+    alpha = float(policy.alpha)
+    protected = [v for v in verdicts if v.role is Role.PROTECT]
+    broken = [v for v in protected if v.p_fail_holm is not None and v.p_fail_holm <= alpha and v.verdict is Verdict.FAIL]
+    if broken:
+        worst = sorted(broken, key=lambda v: v.delta if v.delta is not None else 0.0)
+        return Ruling.REJECT, [f"{v.suite} ({v.variant}): {v.reason}" for v in worst]
+    open_reasons = [f"{v.suite} ({v.variant}): {v.reason}" for v in protected if v.verdict is not Verdict.PASS]
+    open_reasons += _zero_tolerance_hits(comparisons, policy)
+    if not open_reasons:  # fixed sequence: gain is asked for only once nothing protected is open
+        open_reasons += [
+            f"{v.suite} ({v.variant}): {v.reason}"
+            for v in verdicts
+            if v.role is Role.TARGET and v.verdict is not Verdict.PASS
+        ]
+    if open_reasons:
+        return Ruling.INCONCLUSIVE, open_reasons
+    return Ruling.PROMOTE, [f"{len(protected)} protected comparisons are within their margins"]
+
+
+def _refusals(
+    comparisons: Sequence[SuiteComparison], expected: Expected, checks: Sequence[Check], policy: Policy
+) -> list[str]:
+    """Why nothing may be concluded, if so."""
+    found = [(c.suite, c.variant) for c in comparisons]
+    reasons = [f"check {check.name} failed: {check.detail}" for check in checks if not check.ok]
+    if not checks:
+        reasons.append("no preflight check was made")
+    if not 0 < float(policy.alpha) < 1:
+        reasons.append(f"the policy's alpha is {policy.alpha}, which tests nothing")
+    if not any(c.role is Role.PROTECT for c in comparisons):
+        reasons.append("no protected suite was compared, so nothing was required")
+    reasons += [f"{suite} ({variant}) has no evidence" for suite, variant in sorted(set(expected) - set(found))]
+    reasons += [f"{suite} ({variant}) is not in the lock" for suite, variant in sorted(set(found) - set(expected))]
+    if len(set(found)) != len(found):
+        reasons.append("a suite was compared twice in one variant")
+    reasons += [f"zero_tolerance names {n}, which was not compared" for n in policy.zero_tolerance if n not in dict(found)]
+    for c in comparisons:
+        if c.error:
+            reasons.append(f"{c.suite} ({c.variant}): {c.error} replies could not be scored")
+        if c.counts.unpaired:
+            reasons.append(f"{c.suite} ({c.variant}): {c.counts.unpaired} items were answered by one side only")
+        if c.counts.n == 0:
+            reasons.append(f"{c.suite} ({c.variant}): no item was compared")
+        if not math.isfinite(c.design_effect) or c.design_effect < 1:
+            reasons.append(f"{c.suite} ({c.variant}): the design effect is {c.design_effect}")
+        if c.role is Role.PROTECT and (c.margin is None or not 0 < c.margin < 1):
+            reasons.append(f"{c.suite} ({c.variant}): protected, with a margin of {c.margin}")
+    return reasons
+
+
+def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy) -> list[str]:
+    """A hit keeps a candidate from promotion; rejecting takes a second detector's confirmation, which is not here yet."""
+    return [
+        f"{c.suite} ({c.variant}): {c.counts.n - c.counts.candidate_pass} of {c.counts.n} zero-tolerance probes failed"
+        for c in comparisons
+        if c.suite in policy.zero_tolerance and c.counts.candidate_pass < c.counts.n
+    ]
+
+
+def _two_sided(comparison: SuiteComparison, delta0: float) -> tuple[float, float]:
+    """(p that the drop is smaller, p that it is larger) at delta0; clustered items widen the error and use t."""
+    counts = comparison.counts
+    z = tango_z(counts.lost, counts.gained, counts.n, delta0)
+    if comparison.clusters is None:
+        return p_above(z), p_above(-z)
+    if comparison.clusters < 2:
+        return 1.0, 1.0
+    statistic = z / math.sqrt(comparison.design_effect)
+    return p_above_t(statistic, comparison.clusters - 1), p_above_t(-statistic, comparison.clusters - 1)
+
+
+def _p_gain(comparison: SuiteComparison) -> float:
+    """Larger of the p-values for 'it gained at all' and, where asked for, 'it gained at least min_gain'."""
+    counts = comparison.counts
+    if comparison.clusters is not None:
+        return max(_two_sided(comparison, 0.0)[0], _two_sided(comparison, float(comparison.min_gain or 0))[0])
+    p = mcnemar_midp_gain(counts.lost, counts.gained)
+    if comparison.min_gain is not None:
+        p = max(p, _two_sided(comparison, float(comparison.min_gain))[0])
+    return p
+
+
+def _interval(comparison: SuiteComparison) -> tuple[float, float] | None:
+    """90 % score interval; the items count for fewer where they come in clusters."""
+    counts = comparison.counts
+    if counts.n == 0:
+        return None
+    low, high = tango_interval(counts.lost, counts.gained, counts.n, 0.90)
+    if comparison.design_effect > 1:
+        centre, widen = (counts.gained - counts.lost) / counts.n, math.sqrt(comparison.design_effect)
+        low, high = max(-1.0, centre - widen * (centre - low)), min(1.0, centre + widen * (high - centre))
+    return low, high
+
+
+def _needed(comparison: SuiteComparison, policy: Policy) -> int:
+    """Items for PASS if nothing was lost in truth, at the flip rate seen (at least one flip is assumed)."""
+    counts = comparison.counts
+    flips = max(counts.lost + counts.gained, 1) / counts.n
+    iid = needed_n(float(comparison.margin or 0), flips, float(policy.alpha), float(policy.power))
+    return math.ceil(iid * comparison.design_effect)
+
+
+def _movement(comparison: SuiteComparison) -> str:
+    counts = comparison.counts
+    return (
+        f"{counts.lost} lost, {counts.gained} gained of {counts.n} "
+        f"({counts.base_pass} → {counts.candidate_pass} right)"
+    )
+
+
+def _gain_reason(comparison: SuiteComparison, verdict: Verdict) -> str:
+    wanted = "a gain" if comparison.min_gain is None else f"a gain of {float(comparison.min_gain) * 100:g} points"
+    return f"{_movement(comparison)}; {wanted} is {'shown' if verdict is Verdict.PASS else 'not shown'}"

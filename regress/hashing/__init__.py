@@ -1,0 +1,1 @@
+"""Digests of JSON values (RFC 8785), of files, and of what a base model consists of."""

@@ -1,0 +1,206 @@
+"""`baselines/lock.json` and its history: written once, verified at every use, amended only by appending.
+
+The lock digest is the SHA-256 of the canonical JSON of everything in the file but the digest itself. Every lock that
+ever held stands in `baselines/history.jsonl`, a hash-chained log, and an amended one is kept whole beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from regress import __version__
+from regress.errors import LockError
+from regress.hashing.canonical import digest_promise, promise_json
+from regress.hashing.models import ModelFiles
+from regress.lock.promise import Loaded, differences, plan_record, promise
+from regress.schema import LOCK_FORMAT, Role
+from regress.store.atomic import write_atomic
+from regress.store.chain import ChainWriter, read_records
+from regress.strict_json import JsonFault, parse
+
+LOCK_FILE = "lock.json"
+HISTORY_FILE = "history.jsonl"
+AMENDED_FOLDER = "amended"
+HISTORY_LABEL = "regress lock history 1"
+RELOCK = "Restore it, or `regress lock --amend --why \"…\"` and run the base again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock as it stands on disk, its digest verified."""
+
+    digest: str
+    promise: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    created: str
+    tool: str
+    previous: str | None
+    training_data: str | None
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(self.promise["variants"])
+
+
+def read_lock(baselines: Path) -> Lock:
+    """The project's lock.
+
+    Raises LockError when there is none, when it was edited, when its policy or suites are empty, and when the history
+    does not end with it.
+    """
+    path = baselines / LOCK_FILE
+    if not path.is_file():
+        raise LockError(f"no lock at {path}. Define the suites, then run `regress lock` before you train.")
+    body = _read_object(path)
+    digest = body.pop("digest", None)
+    if digest != digest_promise(body):
+        raise LockError(f"{path} was edited: its content is not what its digest says. Restore it from version control.")
+    if body.get("format") != LOCK_FORMAT:
+        raise LockError(f"{path} has format {body.get('format')!r}; this version reads format {LOCK_FORMAT}.")
+    lock = _lock(path, digest, body)
+    history = read_history(baselines)
+    if not history or history[-1].get("lock") != lock.digest:
+        raise LockError(
+            f"{path} is not the last lock of {HISTORY_FILE}: one of the two was replaced. Restore both from version control."
+        )
+    return lock
+
+
+def _lock(path: Path, digest: str, body: Mapping[str, Any]) -> Lock:
+    promised = body.get("promise")
+    if not isinstance(promised, dict) or not promised.get("policy"):
+        raise LockError(f"{path} holds no policy, so it would let everything pass. Lock again.")
+    suites = promised.get("suites")
+    if not isinstance(suites, dict) or not any(s.get("role") == Role.PROTECT and s.get("items") for s in suites.values()):
+        raise LockError(f"{path} protects no suite, so it would let everything pass. Lock again.")
+    return Lock(
+        digest=digest,
+        promise=promised,
+        plan=body.get("plan", {}),
+        created=str(body.get("created")),
+        tool=str(body.get("tool")),
+        previous=body.get("previous"),
+        training_data=body.get("training_data"),
+    )
+
+
+def read_history(baselines: Path) -> tuple[dict[str, object], ...]:
+    """Every lock of this project in order; raises StoreError for an altered line."""
+    path = baselines / HISTORY_FILE
+    return read_records(path, HISTORY_LABEL) if path.exists() else ()
+
+
+def verify(lock: Lock, loaded: Loaded, base: ModelFiles | None) -> None:
+    """Raise LockError naming each difference between the project as it is and as it was locked.
+
+    Without `base` (commands that never touch the model) the base's digests are taken as locked.
+    """
+    current = promise(loaded, base) if base is not None else promise_without_base(lock, loaded)
+    found = differences(lock.promise, current)
+    if found:
+        shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+        raise LockError(f"the project is not the locked one: {shown}. {RELOCK}")
+
+
+def promise_without_base(lock: Lock, loaded: Loaded) -> dict[str, Any]:
+    """The project's promise with the base as locked."""
+    return promise(loaded, None) | {"base": lock.promise["base"]}
+
+
+def create(loaded: Loaded, base: ModelFiles, *, now: datetime, training_data: str | None = None) -> Lock:
+    """Write the first lock. Raises LockError when there is one, or when the project protects nothing."""
+    if (loaded.project.baselines / LOCK_FILE).exists():
+        raise LockError(f"{loaded.project.baselines / LOCK_FILE} exists. {RELOCK}")
+    return _write(loaded, base, now=now, training_data=training_data, previous=None, why="first lock", changes=[])
+
+
+def amend(loaded: Loaded, base: ModelFiles, *, now: datetime, why: str, training_data: str | None = None) -> Lock:
+    """Replace the lock by the project as it is now, keeping the old one and the reason in the history."""
+    old = read_lock(loaded.project.baselines)
+    changes = differences(old.promise, promise(loaded, base))
+    if not why.strip():
+        raise LockError("an amendment needs its reason: --why \"…\".")
+    if not changes and training_data in (None, old.training_data):
+        raise LockError("nothing differs from the lock, so there is nothing to amend.")
+    folder = loaded.project.baselines / AMENDED_FOLDER
+    folder.mkdir(exist_ok=True)
+    raw = (loaded.project.baselines / LOCK_FILE).read_bytes()
+    write_atomic(folder / f"lock-{old.digest.removeprefix('sha256:')[:12]}.json", raw)
+    return _write(
+        loaded,
+        base,
+        now=now,
+        training_data=training_data or old.training_data,
+        previous=old.digest,
+        why=why.strip(),
+        changes=changes,
+    )
+
+
+def _write(
+    loaded: Loaded,
+    base: ModelFiles,
+    *,
+    now: datetime,
+    training_data: str | None,
+    previous: str | None,
+    why: str,
+    changes: list[str],
+) -> Lock:
+    _require_protection(loaded)
+    body: dict[str, Any] = {
+        "format": LOCK_FORMAT,
+        "created": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tool": f"regress-harness {__version__}",
+        "previous": previous,
+        "training_data": training_data,
+        "promise": promise(loaded, base),
+        "plan": plan_record(loaded, loaded.project.policy),
+    }
+    digest = digest_promise(body)
+    baselines = loaded.project.baselines
+    baselines.mkdir(parents=True, exist_ok=True)
+    entry = {"lock": digest, "previous": previous, "created": body["created"], "why": why, "changes": changes}
+    # The history comes first: a lock that it does not end with is refused, so a crash between the two is seen.
+    with ChainWriter.open(baselines / HISTORY_FILE, HISTORY_LABEL) as history:
+        history.append(entry)
+    text = json.dumps(json.loads(promise_json({**body, "digest": digest})), indent=1, ensure_ascii=False, sort_keys=True)
+    write_atomic(baselines / LOCK_FILE, text.encode() + b"\n")
+    return _lock(baselines / LOCK_FILE, digest, body)
+
+
+def _require_protection(loaded: Loaded) -> None:
+    policy = loaded.project.policy
+    if not any(suite.role is Role.PROTECT for suite in loaded.suites):
+        raise LockError("no suite has the role protect, so the lock would let everything pass. Give one a margin.")
+    names = {suite.name for suite in loaded.suites}
+    for name in policy.zero_tolerance:
+        if name not in names:
+            raise LockError(f"policy.zero_tolerance names {name!r}, which is no suite. Suites: {', '.join(sorted(names))}.")
+
+
+def training_record(lock: Lock, *, data: str, started: datetime) -> dict[str, Any]:
+    """What `train` writes beside an adapter as regress_training.json: under which lock, from what."""
+    return {
+        "format": 1,
+        "lock": lock.digest,
+        "base": lock.promise["base"]["digest"],
+        "data": data,
+        "started": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "tool": f"regress-harness {__version__}",
+    }
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        parsed = parse(path.read_bytes())
+    except (JsonFault, OSError) as reason:
+        raise LockError(f"{path} cannot be read: {reason}. Restore it from version control.") from reason
+    if not isinstance(parsed.value, dict) or parsed.duplicate_keys:
+        raise LockError(f"{path} is not a JSON object with each key once. Restore it from version control.")
+    return parsed.value

@@ -1,0 +1,152 @@
+"""What a lock promises, as plain JSON, and the sentence for every way in which a project can differ from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from regress.hashing.files import digest_file
+from regress.hashing.models import ModelFiles
+from regress.plan import plan_suite
+from regress.schema import Ask, Policy, Suite
+from regress.scorers import BoundScorer, bind
+from regress.suite import Project
+
+ITEM_ORDER_SEED = 20_261_123
+"""Fixed for everybody: an order that nobody chose cannot have been chosen to please."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A project with its suites read and their scorers bound: everything a lock is made of or checked against."""
+
+    project: Project
+    suites: tuple[Suite, ...]
+    scorers: Mapping[str, BoundScorer]
+
+    def suite(self, name: str) -> Suite:
+        return next(suite for suite in self.suites if suite.name == name)
+
+
+def load(project: Project, suites: tuple[Suite, ...]) -> Loaded:
+    """Bind every suite's scorer, which checks each item; raises SuiteError."""
+    return Loaded(project=project, suites=suites, scorers={suite.name: bind(suite) for suite in suites})
+
+
+def promise(loaded: Loaded, base: ModelFiles | None) -> dict[str, Any]:
+    """Everything that must not change until the candidate is judged; integers and decimal strings only.
+
+    Without `base` the part about the base is None, for callers that never touch the model.
+    """
+    policy = loaded.project.policy
+    return {
+        "base": base and {"digest": base.digest, "tokenizer": base.tokenizer_digest, "template": base.template_digest},
+        "variants": [str(variant) for variant in loaded.project.variants],
+        "engine": {"dtype": loaded.project.file.engine.dtype.value},
+        "policy": {
+            "alpha": decimal_text(policy.alpha),
+            "power": decimal_text(policy.power),
+            "zero_tolerance": list(policy.zero_tolerance),
+            "require_training_record": policy.require_training_record,
+        },
+        "item_order_seed": ITEM_ORDER_SEED,
+        "suites": {suite.name: _suite_promise(suite, loaded.scorers[suite.name]) for suite in loaded.suites},
+    }
+
+
+def suite_settings(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:
+    """What determines a suite's replies and scores apart from its items and the weights."""
+    settings: dict[str, Any] = {
+        "ask": suite.ask.value,
+        "prompt": suite.prompt.value,
+        "scorer": scorer.id,
+        "scorer_options": scorer.options,
+    }
+    if suite.ask is Ask.GENERATE:
+        settings["generation"] = {
+            "max_new_tokens": suite.generation.max_new_tokens,
+            "stop": list(suite.generation.stop),
+        }
+    return settings
+
+
+def _suite_promise(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:
+    return {
+        "version": suite.version,
+        "category": suite.category.value,
+        "role": suite.role.value,
+        "margin": decimal_text(suite.margin),
+        "min_gain": decimal_text(suite.min_gain),
+        **suite_settings(suite, scorer),
+        "items": {item.id: item.digest for item in suite.items},
+    }
+
+
+def plan_record(loaded: Loaded, policy: Policy) -> dict[str, Any]:
+    """What was planned, in decimal strings: a statement of the day of locking, not a thing to compare later."""
+    record: dict[str, Any] = {}
+    for suite in loaded.suites:
+        plan = plan_suite(suite, policy)
+        record[suite.name] = {
+            "n": plan.n,
+            "flip_rate": decimal_text(plan.flip_rate),
+            "detectable_drop": None if plan.detectable is None else f"{plan.detectable:.4f}",
+            "pass_chance": None if plan.pass_chance is None else f"{plan.pass_chance:.4f}",
+            "needed_n": plan.needed_n,
+            "files": {Path(path).name: digest_file(Path(path)).digest for path in (suite.path, suite.items_path)},
+        }
+    return record
+
+
+def decimal_text(value: Decimal | None) -> str | None:
+    """A decimal in its one canonical spelling: 0.10 and 0.1 are the same promise."""
+    return None if value is None else f"{value.normalize():f}"
+
+
+def differences(locked: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """One sentence part for each difference: 'suite json_orders: margin is 0.02, locked 0.01'."""
+    found = list(_settings("", _without(locked, "suites"), _without(current, "suites")))
+    locked_suites, current_suites = locked["suites"], current["suites"]
+    found += [f"suite {name} is gone" for name in sorted(locked_suites.keys() - current_suites.keys())]
+    found += [f"suite {name} is new" for name in sorted(current_suites.keys() - locked_suites.keys())]
+    for name in sorted(locked_suites.keys() & current_suites.keys()):
+        old, new = locked_suites[name], current_suites[name]
+        found += _settings(f"suite {name}: ", _without(old, "items"), _without(new, "items"))
+        found += [f"suite {name}: {change}" for change in _items(old["items"], new["items"])]
+    return found
+
+
+def _settings(where: str, locked: Mapping[str, Any], current: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key in sorted(locked.keys() | current.keys()):
+        old, new, name = locked.get(key), current.get(key), f"{path}{key}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _settings(where, old, new, f"{name}.")
+        elif old != new:
+            yield f"{where}{name} is {_shown(new)}, locked {_shown(old)}"
+
+
+def _items(locked: Mapping[str, str], current: Mapping[str, str]) -> Iterator[str]:
+    changed = [id_ for id_, digest in locked.items() if id_ in current and current[id_] != digest]
+    for ids, word in (
+        (changed, "changed"),
+        (sorted(locked.keys() - current.keys()), "missing"),
+        (sorted(current.keys() - locked.keys()), "added"),
+    ):
+        if ids:
+            yield f"{len(ids)} item{'s' if len(ids) > 1 else ''} {word} (first: {ids[0]})"
+
+
+def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in mapping.items() if k != key}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(str, value)) + "]"
+    text = str(value)
+    return text[:19] + "…" if text.startswith("sha256:") else text

@@ -1,0 +1,1 @@
+"""Rendering only: a Decision and its comparisons in, text out. One file a format."""

@@ -1,0 +1,106 @@
+"""summary.md: the decision for a pull request or a chat, safe around untrusted replies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from regress.report.words import (
+    EXAMPLES,
+    examples,
+    headline,
+    interval,
+    movement,
+    new_kinds,
+    noteworthy,
+    p_value,
+    points,
+    suites_with,
+    visible,
+)
+from regress.schema import Decision, Flip, SuiteComparison, SuiteVerdict, Verdict
+
+_ICONS = {"PROMOTE": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔", "REFUSED": "⛔"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&$])")
+REPLY_LIMIT = 600
+
+
+def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
+    """The summary's text, verdict first."""
+    parts = [f"# {_ICONS[decision.ruling]} {decision.ruling.value}", "", escaped(headline(decision)), ""]
+    rows = noteworthy(decision)
+    if rows:
+        parts += _table(rows)
+    held = suites_with(decision, Verdict.PASS)
+    if held:
+        parts += ["Within their margins: " + ", ".join(f"{v.suite} ({v.variant}, {points(v.delta)})" for v in held), ""]
+    parts += _kinds(decision, comparisons)
+    chosen = examples(comparisons, decision, EXAMPLES)
+    if chosen:
+        parts += [f"## Lost, for example ({len(chosen)})", ""]
+        for comparison, flip in chosen:
+            parts += _example(comparison, flip)
+    parts += _evidence(decision)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _table(rows: Sequence[SuiteVerdict]) -> list[str]:
+    lines = [
+        "| suite | variant | right, base → candidate | change | 90 % interval | margin | p (FAIL, Holm) | verdict |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for v in rows:
+        bound = "–" if v.margin is None else f"{float(v.margin) * 100:g}"
+        lines.append(
+            f"| {v.suite} | {v.variant} | {movement(v.counts)} | {points(v.delta)} | {interval(v.ci90)} | {bound} "
+            f"| {p_value(v.p_fail_holm)} | **{v.verdict.value}** |"
+        )
+    return [*lines, ""]
+
+
+def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[str]:
+    shown = {(v.suite, v.variant) for v in noteworthy(decision)}
+    lines = [
+        f"- {c.suite} ({c.variant}): {escaped(grown)}"
+        for c in comparisons
+        if (c.suite, c.variant) in shown and (grown := new_kinds(c))
+    ]
+    return ["New kinds of failure:", "", *lines, ""] if lines else []
+
+
+def _example(comparison: SuiteComparison, flip: Flip) -> list[str]:
+    return [
+        f"**{comparison.suite}** ({comparison.variant}), item {escaped(visible(flip.item, 80))}"
+        + (f": {escaped(flip.candidate_kind)}" if flip.candidate_kind else ""),
+        "",
+        *_fenced("prompt", flip.prompt),
+        *_fenced(comparison.against, flip.base_reply),
+        *_fenced(comparison.variant, flip.candidate_reply),
+    ]
+
+
+def _fenced(label: str, text: str) -> list[str]:
+    """A code block whose fence is longer than any run of backticks inside."""
+    shown = visible(text if len(text) <= REPLY_LIMIT else text[:REPLY_LIMIT] + "…")
+    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    body = [f"  {line}" for line in shown.split("\n")]  # indented: no line can begin with a workflow command
+    return [f"{label}:", "", f"{fence}text", *body, fence, ""]
+
+
+def _evidence(decision: Decision) -> list[str]:
+    lines = ["## What it rests on", ""]
+    if decision.candidate:
+        known = "under this lock" if decision.candidate.trained_under_lock else "without a training record"
+        lines.append(f"- adapter `{decision.candidate.digest}`, trained {known}")
+    if decision.lock:
+        lines.append(f"- lock `{decision.lock}`")
+    failed = [check for check in decision.checks if not check.ok]
+    lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
+    lines += [f"- check {check.name} failed: {escaped(visible(check.detail))}" for check in failed]
+    return lines
+
+
+def escaped(text: str) -> str:
+    """Text without meaning to Markdown; an @ cannot mention anybody."""
+    return _SPECIAL.sub(r"\\\1", visible(text).replace("\n", " ")).replace("\\@", "@\u2060")

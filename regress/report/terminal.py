@@ -1,0 +1,128 @@
+"""The decision on a terminal: what a tired person understands in ten seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from regress.report.words import examples, headline, interval, movement, new_kinds, noteworthy, points, suites_with, visible
+from regress.schema import Decision, Flip, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
+
+RULING_STYLE = {
+    Ruling.PROMOTE: "bold white on green4",
+    Ruling.REJECT: "bold white on red3",
+    Ruling.INCONCLUSIVE: "bold black on yellow3",
+    Ruling.REFUSED: "bold white on magenta",
+}
+VERDICT_STYLE = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNDECIDED: "yellow"}
+
+
+def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> RenderableType:
+    """Sentence first, then only what changed, then examples."""
+    parts: list[RenderableType] = [
+        Text.assemble((f" {decision.ruling.value} ", RULING_STYLE[decision.ruling]), " ", headline(decision))
+    ]
+    rows = noteworthy(decision)
+    if rows:
+        parts += [Text(""), _table(rows)]
+    held = suites_with(decision, Verdict.PASS)
+    if held:
+        parts += [Text(""), _held(held)]
+    parts += _kinds(decision, comparisons)
+    parts += _examples(decision, comparisons)
+    parts += _open(decision)
+    return Group(*parts)
+
+
+def _table(rows: Sequence[SuiteVerdict]) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    table.add_column("suite", overflow="fold")
+    table.add_column("variant", no_wrap=True)
+    table.add_column("right", justify="right", no_wrap=True)
+    table.add_column("points", justify="right", no_wrap=True)
+    table.add_column("90 % interval", justify="right", no_wrap=True)
+    table.add_column("margin", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    last = ""
+    for v in rows:
+        if v.role is Role.TARGET:
+            bound = "gain" if v.min_gain is None else f"+{float(v.min_gain) * 100:g}"
+        else:
+            bound = "–" if v.margin is None else f"−{float(v.margin) * 100:g}"
+        table.add_row(
+            v.suite if v.suite != last else "",
+            v.variant,
+            movement(v.counts),
+            points(v.delta),
+            interval(v.ci90),
+            bound,
+            Text(_word(v), style=VERDICT_STYLE[v.verdict]),
+        )
+        last = v.suite
+    return table
+
+
+def _word(verdict: SuiteVerdict) -> str:
+    if verdict.verdict is Verdict.UNDECIDED:
+        return "OPEN"
+    if verdict.role is Role.TARGET:
+        return "GAIN"
+    return verdict.verdict.value
+
+
+def _held(held: Sequence[SuiteVerdict]) -> Text:
+    by_suite: dict[str, list[SuiteVerdict]] = {}
+    for v in held:
+        by_suite.setdefault(v.suite, []).append(v)
+    text = Text("within the margin: ", style="green")
+    worst = [
+        f"{suite} {points(min(v.delta or 0.0 for v in verdicts))}"
+        + ("" if len(verdicts) > 1 else f" ({verdicts[0].variant})")
+        for suite, verdicts in by_suite.items()
+    ]
+    return text.append(", ".join(worst), style="default")
+
+
+def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[RenderableType]:
+    shown = {v.suite: v.variant for v in reversed(noteworthy(decision)) if v.role is Role.PROTECT}
+    lines = [
+        Text.assemble((f"{c.suite}: ", "dim"), visible(grown))
+        for c in comparisons
+        if shown.get(c.suite) == c.variant and (grown := new_kinds(c))
+    ]
+    return [Text(""), Text("how they fail now", style="dim"), *(Padding(line, (0, 0, 0, 2)) for line in lines)] if lines else []
+
+
+def _examples(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[RenderableType]:
+    chosen = examples(comparisons, decision)
+    if not chosen:
+        return []
+    return [Text(""), Text("lost, for example", style="dim"), *(_example(c, flip) for c, flip in chosen)]
+
+
+def _example(comparison: SuiteComparison, flip: Flip) -> RenderableType:
+    width = max(len(comparison.against), len(comparison.variant), 4)
+    lines = [
+        Text.assemble((f"{comparison.suite} · ", "dim"), (visible(flip.item, 40), "bold"), f"  {visible(flip.prompt, 150)}"),
+        Text.assemble((f"  {comparison.against:<{width}}  ", "green"), visible(flip.base_reply, 150)),
+        Text.assemble(
+            (f"  {comparison.variant:<{width}}  ", "red"),
+            visible(flip.candidate_reply, 150) or Text("(empty)", style="dim"),
+            (f"  {flip.candidate_kind}" if flip.candidate_kind not in (None, "wrong") else "", "dim"),
+        ),
+    ]
+    return Padding(Group(*lines), (0, 0, 0, 2))
+
+
+def _open(decision: Decision) -> list[RenderableType]:
+    if decision.ruling is not Ruling.INCONCLUSIVE:
+        return []
+    return [
+        Text(""),
+        Text("still open", style="dim"),
+        *(Padding(Text(visible(reason)), (0, 0, 0, 2)) for reason in decision.reasons),
+    ]

@@ -1,0 +1,63 @@
+"""verdict.json, version 1: keys are only ever added."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from regress.schema import VERDICT_FORMAT, Decision, SuiteVerdict
+
+
+def as_object(decision: Decision) -> dict[str, Any]:
+    """The decision as plain JSON."""
+    candidate = decision.candidate
+    return {
+        "schema_version": VERDICT_FORMAT,
+        "decision": decision.ruling.value,
+        "exit_code": int(decision.ruling.exit_code),
+        "lock": decision.lock,
+        "candidate": candidate
+        and {
+            "kind": candidate.kind,
+            "digest": candidate.digest,
+            "path": candidate.path,
+            "trained_under_lock": candidate.trained_under_lock,
+        },
+        "suites": [_suite(verdict) for verdict in decision.suites],
+        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in decision.checks],
+        "reasons": list(decision.reasons),
+    }
+
+
+def _suite(verdict: SuiteVerdict) -> dict[str, Any]:
+    return {
+        "suite": verdict.suite,
+        "category": verdict.category.value,
+        "role": verdict.role.value,
+        "variant": verdict.variant,
+        "against": verdict.against,
+        "verdict": verdict.verdict.value,
+        "n": verdict.counts.n,
+        "base_pass": verdict.counts.base_pass,
+        "candidate_pass": verdict.counts.candidate_pass,
+        "lost": verdict.counts.lost,
+        "gained": verdict.counts.gained,
+        "unpaired": verdict.counts.unpaired,
+        "delta": verdict.delta,
+        "ci90": None if verdict.ci90 is None else list(verdict.ci90),
+        "margin": None if verdict.margin is None else float(verdict.margin),
+        "min_gain": None if verdict.min_gain is None else float(verdict.min_gain),
+        "p_pass": verdict.p_pass,
+        "p_fail": verdict.p_fail,
+        "p_fail_holm": verdict.p_fail_holm,
+        "p_gain": verdict.p_gain,
+        "needed_n": verdict.needed_n,
+        "no_answer": verdict.no_answer,
+        "error": verdict.error,
+        "reason": verdict.reason,
+    }
+
+
+def render(decision: Decision) -> str:
+    """The file's text; raises ValueError rather than write a NaN."""
+    return json.dumps(as_object(decision), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,157 @@
+"""How numbers, texts and verdicts are put, the same in every format. Model output is untrusted text here."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from regress.schema import Decision, Flip, PairCounts, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
+
+EXAMPLES = 3
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    """`text` with nothing in it that a terminal or page would act on: controls and direction marks are shown.
+
+    With `limit`, one line of at most that many characters.
+    """
+    if limit is not None and len(text) > 4 * limit:
+        text = text[: 4 * limit] + "…"
+    shown = "".join(_visible_character(character, keep_newlines=limit is None) for character in text)
+    if limit is not None and len(shown) > limit:
+        shown = shown[: limit - 1] + "…"
+    return shown
+
+
+def _visible_character(character: str, *, keep_newlines: bool) -> str:
+    if character == "\n":
+        return "\n" if keep_newlines else "⏎"
+    if character == "\t":
+        return "→"
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
+        return f"\\u{code:04x}"
+    return character
+
+
+def points(delta: float | None) -> str:
+    """A difference of rates in points, with a true minus sign: −22.3."""
+    if delta is None:
+        return "–"
+    return f"{delta * 100:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
+
+
+def interval(ci: tuple[float, float] | None) -> str:
+    """[−24.5, −20.1], in points."""
+    return "–" if ci is None else f"[{points(ci[0])}, {points(ci[1])}]"
+
+
+def share(part: int, whole: int) -> str:
+    """Percent that says 0 % and 100 % only when that is exact."""
+    if whole == 0:
+        return "–"
+    if part in (0, whole):
+        return "0 %" if part == 0 else "100 %"
+    return f"{min(99.9, max(0.1, 100 * part / whole)):.1f} %"
+
+
+def movement(counts: PairCounts) -> str:
+    """994 → 771 of 1000"""
+    return f"{counts.base_pass} → {counts.candidate_pass} of {counts.n}"
+
+
+def p_value(p: float | None) -> str:
+    """Two significant digits; never 0."""
+    if p is None:
+        return "–"
+    return f"{p:.2g}" if p >= 1e-99 else "<1e-99"
+
+
+def headline(decision: Decision) -> str:
+    """The one sentence that a tired person needs."""
+    who = visible(decision.candidate.path, 60) if decision.candidate else "the candidate"
+    match decision.ruling:
+        case Ruling.REFUSED:
+            return f"{who}: nothing is concluded. {_sentence(decision.reasons)}"
+        case Ruling.REJECT:
+            return f"{who} must not replace the base: {_losses(decision)}."
+        case Ruling.INCONCLUSIVE:
+            return f"{who} is not promoted: {_open(decision)}."
+        case Ruling.PROMOTE:
+            return f"{who} may replace the base: every protected suite is within its margin{_gains(decision)}."
+
+
+def _sentence(reasons: Sequence[str]) -> str:
+    text = visible("; ".join(reasons))
+    return text if text.endswith(".") else text + "."
+
+
+def _losses(decision: Decision) -> str:
+    failed = suites_with(decision, Verdict.FAIL)
+    worst = failed[0]
+    text = f"{worst.suite} went from {worst.counts.base_pass} to {worst.counts.candidate_pass} right of {worst.counts.n}"
+    others = sorted({v.suite for v in failed} - {worst.suite})
+    if not others:
+        return text
+    return f"{text}, and {', '.join(others)} broke {'its margin' if len(others) == 1 else 'their margins'} too"
+
+
+def _open(decision: Decision) -> str:
+    undecided = sorted({v.suite for v in decision.suites if v.role is Role.PROTECT and v.verdict is not Verdict.PASS})
+    if undecided:
+        return f"{', '.join(undecided)} could be within the margin or beyond it"
+    missed = sorted({v.suite for v in decision.suites if v.role is Role.TARGET and v.verdict is not Verdict.PASS})
+    if missed:
+        return f"nothing protected was lost, but {', '.join(missed)} shows no sufficient gain"
+    return _sentence(decision.reasons).rstrip(".")
+
+
+def _gains(decision: Decision) -> str:
+    gains: dict[str, SuiteVerdict] = {}
+    for verdict in decision.suites:
+        if verdict.role is Role.TARGET:
+            gains.setdefault(verdict.suite, verdict)
+    return "".join(f", and {v.suite} gained {points(v.delta).lstrip('+')} points" for v in gains.values())
+
+
+def suites_with(decision: Decision, *verdicts: Verdict) -> list[SuiteVerdict]:
+    """Protected suites with one of these verdicts, the largest drop first."""
+    chosen = [v for v in decision.suites if v.role is Role.PROTECT and v.verdict in verdicts]
+    return sorted(chosen, key=lambda v: (v.delta or 0.0, v.suite, v.variant))
+
+
+def noteworthy(decision: Decision) -> list[SuiteVerdict]:
+    """What changed: everything but protected suites that passed and reported-only ones; worst first, targets last."""
+    targets = [v for v in decision.suites if v.role is Role.TARGET]
+    return [*suites_with(decision, Verdict.FAIL, Verdict.UNDECIDED), *targets]
+
+
+def new_kinds(comparison: SuiteComparison) -> str:
+    """'fenced 0 → 300, no_json 2 → 288': failure kinds that became more frequent."""
+    grown = [kind for kind in comparison.kinds if kind.candidate > kind.base]
+    return ", ".join(f"{kind.kind} {kind.base} → {kind.candidate}" for kind in grown[:4])
+
+
+def examples(
+    comparisons: Sequence[SuiteComparison], decision: Decision, count: int = EXAMPLES
+) -> list[tuple[SuiteComparison, Flip]]:
+    """A few lost items: one from each of the worst suites in turn, from one variant each."""
+    order = {(v.suite, v.variant): rank for rank, v in enumerate(noteworthy(decision))}
+    ranked = sorted(
+        (c for c in comparisons if any(flip.lost for flip in c.flips)),
+        key=lambda c: (order.get((c.suite, c.variant), len(order)), c.suite, c.variant),
+    )
+    by_suite: dict[str, SuiteComparison] = {}
+    for comparison in ranked:
+        by_suite.setdefault(comparison.suite, comparison)
+    lost = [(c, [flip for flip in c.flips if flip.lost]) for c in by_suite.values()]
+    chosen: list[tuple[SuiteComparison, Flip]] = []
+    depth = 0
+    while len(chosen) < count and any(depth < len(flips) for _, flips in lost):
+        chosen += [(c, flips[depth]) for c, flips in lost if depth < len(flips)]
+        depth += 1
+    return chosen[:count]

@@ -1,0 +1,1 @@
+"""Plan → ask → score → store, and the main job on top of it."""

@@ -1,0 +1,200 @@
+"""From stored runs to a decision, without any model library: what `gate` does, and how `check` ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from regress.diff import check_comparable, compare
+from regress.errors import ComparisonError, LockError, StoreError
+from regress.gate import decide
+from regress.hashing.canonical import digest_json
+from regress.lock.lockfile import Lock
+from regress.lock.promise import Loaded
+from regress.run.session import expected_items, settings_digest
+from regress.schema import Candidate, Check, Decision, Manifest, Policy, SuiteComparison, Variant, VariantKind
+from regress.store.atomic import write_atomic
+from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest
+from regress.suite import Project
+from regress.suite.project import parse_variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A decision and the comparisons that it rests on."""
+
+    decision: Decision
+    comparisons: tuple[SuiteComparison, ...]
+
+
+def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Check]) -> Judgement:
+    """Find the candidate's sealed runs and the base's, compare and decide.
+
+    Raises StoreError when a locked variant has no sealed run or one is damaged, ComparisonError when two differ in
+    something undeclared.
+    """
+    runs = _find_runs(loaded, lock, candidate.digest)
+    comparisons: list[SuiteComparison] = []
+    for variant, run in runs.items():
+        if variant.kind is VariantKind.BASE:
+            continue
+        base = _base_for(variant, run, runs)
+        check_comparable(base.manifest, run.manifest)
+        comparisons += [
+            compare(
+                suite,
+                base.outcomes.get(suite.name, {}),
+                run.outcomes.get(suite.name, {}),
+                variant=str(variant),
+                against=base.manifest.variant,
+            )
+            for suite in loaded.suites
+        ]
+    expected = {
+        (suite.name, text)
+        for suite in loaded.suites
+        for text in lock.variants
+        if parse_variant(text).kind is not VariantKind.BASE
+    }
+    decision = decide(
+        comparisons,
+        expected=expected,
+        checks=[*checks, _training_check(candidate, loaded.project.policy)],
+        policy=loaded.project.policy,
+        candidate=candidate,
+        lock=lock.digest,
+    )
+    return Judgement(decision=decision, comparisons=tuple(comparisons))
+
+
+def run_folders(project: Project) -> list[Path]:
+    """Every run folder of the project: the base's beside the lock, the candidates' under runs/."""
+    parents = (project.baselines / "runs", project.runs)
+    return sorted(path.parent for parent in parents if parent.is_dir() for path in parent.glob("*/manifest.json"))
+
+
+def trained_under_lock(record: Mapping[str, Any] | None, lock: Lock) -> bool:
+    """Whether the adapter's training record names this lock; raises LockError when it names another or another base."""
+    if record is None:
+        return False
+    if record.get("lock") != lock.digest:
+        raise LockError(
+            f"the adapter was trained under another lock ({str(record.get('lock'))[:19]}…, here {lock.digest[:19]}…): the "
+            "evaluation was changed after training. Train again under this lock, or restore the old one."
+        )
+    if record.get("base") != lock.promise["base"]["digest"]:
+        raise LockError("the adapter's training record names other base weights than the locked base's.")
+    return True
+
+
+def _training_check(candidate: Candidate, policy: Policy) -> Check:
+    known = bool(candidate.trained_under_lock)
+    return Check(
+        name="training-record",
+        ok=known or not policy.require_training_record,
+        detail="trained under this lock" if known else "no training record: whether the lock came first is not known",
+    )
+
+
+# --- finding runs -----------------------------------------------------------------------------------------------------
+
+
+def _find_runs(loaded: Loaded, lock: Lock, adapter: str) -> dict[Variant, StoredRun]:
+    """One verified run for each locked variant. Where several fit, the one that was sealed last."""
+    available: list[tuple[Path, Manifest]] = []
+    for folder in run_folders(loaded.project):
+        manifest = read_manifest(folder)
+        if manifest.lock == lock.digest and manifest.adapter in (None, adapter):
+            available.append((folder, manifest))
+    found: dict[Variant, StoredRun] = {}
+    for text in sorted(lock.variants, key=lambda t: parse_variant(t).kind is VariantKind.BASE):  # candidates first
+        variant = parse_variant(text)
+        fitting = [
+            (folder, manifest) for folder, manifest in available if is_sealed(folder) and _fits(variant, manifest, adapter)
+        ]
+        if not fitting:
+            raise StoreError(f"there is no sealed run of {text} under this lock. Run `regress check` for this adapter.")
+        best = max(fitting, key=lambda entry: (_machine_fits(entry[1], found), (entry[0] / "seal.json").stat().st_mtime_ns))
+        found[variant] = _load(best[0], loaded)
+    return found
+
+
+def _fits(variant: Variant, manifest: Manifest, adapter: str) -> bool:
+    wanted = parse_variant(manifest.variant)
+    same_weights = manifest.adapter == (None if variant.kind is VariantKind.BASE else adapter)
+    return wanted.kind is variant.kind and same_weights and (variant == wanted or "@" not in str(variant))
+
+
+def _machine_fits(manifest: Manifest, found: Mapping[Variant, StoredRun]) -> bool:
+    """Whether this run is comparable to those already chosen (another machine's base may lie beside ours)."""
+    mine = asdict(manifest)
+    return all(
+        mine[field] == value
+        for run in found.values()
+        for field, value in asdict(run.manifest).items()
+        if field not in ("variant", "adapter")
+    )
+
+
+def _load(folder: Path, loaded: Loaded) -> StoredRun:
+    """A run whose items and settings are exactly the locked ones."""
+    run = load_run(folder)
+    if run.manifest.settings != settings_digest(loaded):
+        raise ComparisonError(f"{folder} was made with other generation settings or scorers. Run it again.")
+    for suite, items in expected_items(loaded.suites).items():
+        given = {id_: outcome.item_digest for id_, outcome in run.outcomes.get(suite, {}).items()}
+        if given != dict(items):
+            raise StoreError(f"{folder} does not hold exactly the items of suite {suite}. Run it again.")
+    unknown = sorted(set(run.outcomes) - {suite.name for suite in loaded.suites})
+    if unknown:
+        raise StoreError(f"{folder} answers {unknown[0]}, which is no suite of this project. Run it again.")
+    return run
+
+
+def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun]) -> StoredRun:
+    """The base at the candidate's own precision where the lock has one, else the first base it names."""
+    bases = {v: r for v, r in runs.items() if v.kind is VariantKind.BASE}
+    precision = parse_variant(run.manifest.variant).precision
+    for base in bases.values():
+        if parse_variant(base.manifest.variant).precision is precision:
+            return base
+    return next(iter(bases.values()))
+
+
+# --- preflight, kept for `gate` ---------------------------------------------------------------------------------------
+
+
+def preflight_path(project: Project, lock: Lock, adapter: str) -> Path:
+    """Where the checks of one adapter under one lock are kept."""
+    return project.runs / f"preflight-{_short(adapter)}-{_short(lock.digest)}.json"
+
+
+def store_preflight(project: Project, lock: Lock, adapter: str, checks: Sequence[Check]) -> None:
+    """Keep the checks with their digest, so that `gate` needs no model."""
+    body = {"lock": lock.digest, "adapter": adapter, "checks": [asdict(check) for check in checks]}
+    project.runs.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**body, "digest": digest_json(body)}, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(preflight_path(project, lock, adapter), text.encode() + b"\n")
+
+
+def load_preflight(project: Project, lock: Lock, adapter: str) -> list[Check]:
+    """The checks kept for this adapter; raises StoreError when there are none or they were edited."""
+    path = preflight_path(project, lock, adapter)
+    try:
+        body = json.loads(path.read_bytes())
+        digest = body.pop("digest")
+        checks = [Check(name=str(c["name"]), ok=c["ok"] is True, detail=str(c["detail"])) for c in body["checks"]]
+    except FileNotFoundError as reason:
+        raise StoreError("this adapter has no preflight under this lock. Run `regress check` for it.") from reason
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as reason:
+        raise StoreError(f"{path} cannot be read: {reason}. Run `regress check` again.") from reason
+    if digest != digest_json(body) or body["lock"] != lock.digest or body["adapter"] != adapter:
+        raise StoreError(f"{path} was edited or belongs to another candidate. Run `regress check` again.")
+    return checks
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]

@@ -1,0 +1,124 @@
+"""Is there anything to evaluate? A few forward passes before any item is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from regress.backends.protocol import Engine, Request
+from regress.lock.promise import ITEM_ORDER_SEED
+from regress.plan import item_order
+from regress.run.session import Questions
+from regress.schema import Ask, Check, Precision, Reply, Suite, Variant, VariantKind
+
+CANARIES_PER_SUITE = 2
+
+PARITY_TOLERANCE: dict[Precision, float | None] = {Precision.FP32: 1e-2, Precision.BF16: 0.5, Precision.NF4: None}
+"""Nats by which the merged model's log-probability of the adapter's next token may differ, at most.
+
+In fp32 only rounding separates the two. In bf16 the merged weight itself is rounded (2^-9 of each weight), which moves
+single tokens by tenths of a nat. NF4 quantises the merged weight anew: a difference that the suites have to judge.
+"""
+
+CANARY_TOLERANCE: dict[Precision, float] = {Precision.FP32: 1e-3, Precision.BF16: 0.25, Precision.NF4: 0.25}
+"""Nats by which the batched engine may differ from one plain forward pass without padding or cache."""
+
+Prints = npt.NDArray[np.float32]
+
+
+def canaries(questions: Questions) -> list[Request]:
+    """The first few prompts of every suite in the locked order."""
+    chosen = []
+    for suite in questions.loaded.suites:
+        requests = {request.item: request for request in questions.requests[suite.name]}
+        chosen += [requests[item.id] for item in item_order(suite, ITEM_ORDER_SEED)[:CANARIES_PER_SUITE]]
+    return chosen
+
+
+def preflight(engine: Engine, questions: Questions, adapter_folder: str) -> list[Check]:
+    """Attach the adapter and compare what base, adapter and merged say on the canaries; acts as the base afterwards.
+
+    A check that fails stays in the list; what makes going on pointless (missing tensors, NaN) raises AdapterError.
+    """
+    probes = canaries(questions)
+    before = engine.fingerprint(probes)
+    checks = [_canary(engine, questions, probes, before), *engine.attach(adapter_folder)]
+    engine.use(Variant(kind=VariantKind.ADAPTER))
+    adapter = engine.fingerprint(probes)
+    engine.use(Variant(kind=VariantKind.MERGED))
+    merged = engine.fingerprint(probes)
+    engine.use(Variant(kind=VariantKind.BASE))
+    after = engine.fingerprint(probes)
+    checks += [
+        _adapter_is_on(before, adapter),
+        _base_restored(before, after),
+        _merged_differs(before, merged),
+        _merged_agrees(engine.precision, adapter, merged),
+    ]
+    return [replace(check, name=f"{check.name}@{engine.precision}") for check in checks]
+
+
+def _adapter_is_on(base: Prints, adapter: Prints) -> Check:
+    moved = _largest(base, adapter)
+    return Check(
+        name="adapter-is-on",
+        ok=moved > 0.0,
+        detail=f"log-probabilities move by up to {moved:.3g} nats"
+        if moved > 0.0
+        else f"the adapter answers exactly like the base on {len(base)} prompts (difference 0.0)",
+    )
+
+
+def _base_restored(before: Prints, after: Prints) -> Check:
+    same = bool(np.array_equal(before, after))
+    return Check(
+        name="base-restored",
+        ok=same,
+        detail="with the adapter off, the base is back bit for bit"
+        if same
+        else f"with the adapter off, the base differs from itself by up to {_largest(before, after):.3g} nats",
+    )
+
+
+def _merged_differs(base: Prints, merged: Prints) -> Check:
+    moved = _largest(base, merged)
+    return Check(name="merged-differs", ok=moved > 0.0, detail=f"merged and base differ by up to {moved:.3g} nats")
+
+
+def _merged_agrees(precision: Precision, adapter: Prints, merged: Prints) -> Check:
+    """Adapter and merged model are the same function up to rounding."""
+    rows = np.arange(len(adapter))
+    favourite = adapter.argmax(axis=1)
+    gap = float(np.abs(adapter[rows, favourite] - merged[rows, favourite]).max())
+    tolerance = PARITY_TOLERANCE[precision]
+    bound = "no bound: NF4 quantises the merged weights anew" if tolerance is None else f"at most {tolerance:g}"
+    return Check(
+        name="merged-agrees",
+        ok=bool(np.isfinite(gap)) and (tolerance is None or gap <= tolerance),
+        detail=f"the adapter's next token moves by up to {gap:.3g} nats when merged ({bound})",
+    )
+
+
+def _canary(engine: Engine, questions: Questions, probes: Sequence[Request], plain: Prints) -> Check:
+    """Ask all canaries for the likelihood of a token in one padded batch; the answer is known from plain forwards."""
+    favourites = plain.argmax(axis=1)
+    asked = [replace(probe, choices=((int(token),),)) for probe, token in zip(probes, favourites, strict=True)]
+    suite: Suite = replace(questions.loaded.suites[0], ask=Ask.CHOOSE)
+    replies: list[Reply] = engine.answer(suite, asked)
+    known = plain[np.arange(len(plain)), favourites]
+    gap = float(np.abs(np.array([reply.logprobs[0] for reply in replies]) - known).max())
+    tolerance = CANARY_TOLERANCE[engine.precision]
+    return Check(
+        name="engine-canary",
+        ok=bool(np.isfinite(gap)) and gap <= tolerance,
+        detail=f"batched and plain forward differ by up to {gap:.3g} nats (at most {tolerance:g})",
+    )
+
+
+def _largest(one: Prints, other: Prints) -> float:
+    """Largest absolute difference; NaN counts as infinite, since `nan > x` is never true."""
+    gap = float(np.abs(one - other).max())
+    return gap if np.isfinite(gap) else float("inf")

@@ -1,0 +1,37 @@
+"""What a running evaluation tells the outside; drawing it is the command line's business."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Calls in order: `start`, any number of `advance`, `finish`; `say` at any time."""
+
+    def say(self, text: str) -> None:
+        """One line about what happens now."""
+
+    def start(self, what: str, total: int, done: int) -> None:
+        """A countable piece of work begins, `done` of `total` already there."""
+
+    def advance(self, count: int, what: str) -> None:
+        """`count` more are stored; `what` names the part being worked on."""
+
+    def finish(self) -> None:
+        """The piece of work is over."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def start(self, what: str, total: int, done: int) -> None:
+        pass
+
+    def advance(self, count: int, what: str) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass

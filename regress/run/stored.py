@@ -1,0 +1,50 @@
+"""A decision on an adapter folder from what is stored, without loading anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from regress.backends.adapter_files import read_config, read_training_record, refuse_unexpected
+from regress.diff import check_comparable, compare
+from regress.errors import AdapterError
+from regress.hashing.files import digest_files
+from regress.lock.lockfile import read_lock, verify
+from regress.lock.promise import load
+from regress.run.judge import Judgement, judge, load_preflight, trained_under_lock
+from regress.schema import Candidate, SuiteComparison
+from regress.store.runs import load_run
+from regress.suite import Project, read_suites
+
+
+def judge_stored(project: Project, adapter: Path) -> Judgement:
+    """The decision on these very adapter bytes under the lock as it stands; raises Refused where evidence is missing."""
+    loaded = load(project, read_suites(project.suite_paths()))
+    lock = read_lock(project.baselines)
+    verify(lock, loaded, None)
+    refuse_unexpected(adapter)
+    files = digest_files(adapter, [path.name for path in adapter.iterdir()], refuse=AdapterError)
+    read_config(adapter)
+    candidate = Candidate(
+        kind="adapter",
+        digest=files.digest,
+        path=str(adapter),
+        trained_under_lock=trained_under_lock(read_training_record(adapter), lock),
+    )
+    return judge(loaded, lock, candidate, load_preflight(project, lock, files.digest))
+
+
+def compare_stored(project: Project, base: Path, candidate: Path) -> list[SuiteComparison]:
+    """Two sealed runs of this project's suites; raises StoreError or ComparisonError."""
+    loaded = load(project, read_suites(project.suite_paths()))
+    a, b = load_run(base), load_run(candidate)
+    check_comparable(a.manifest, b.manifest)
+    return [
+        compare(
+            suite,
+            a.outcomes.get(suite.name, {}),
+            b.outcomes.get(suite.name, {}),
+            variant=b.manifest.variant,
+            against=a.manifest.variant,
+        )
+        for suite in loaded.suites
+    ]

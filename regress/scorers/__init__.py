@@ -1,0 +1,122 @@
+"""Scorers: pure functions from a reply to an outcome, one file each, listed here by hand.
+
+To add one, write `NAME.py` with a `SCORER` and put it into `SCORERS`; a test compares this table with the folder.
+Modules whose names begin with an underscore are shared by scorers and are none.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from regress.errors import SuiteError
+from regress.schema import Item, Reply, Score, Suite
+from regress.scorers import (
+    choice,
+    contains,
+    exact_match,
+    json_equal,
+    json_schema,
+    numeric,
+    refusal,
+    regex,
+)
+from regress.scorers._scorer import Kind, Options, Scorer, broken
+
+__all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind"]
+
+SCORERS: dict[str, Scorer[Any]] = {
+    "choice": choice.SCORER,
+    "contains": contains.SCORER,
+    "exact_match": exact_match.SCORER,
+    "json_equal": json_equal.SCORER,
+    "json_schema": json_schema.SCORER,
+    "numeric": numeric.SCORER,
+    "refusal": refusal.SCORER,
+    "regex": regex.SCORER,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundScorer:
+    """A scorer with a suite's options, after every item of the suite was found fit for it."""
+
+    scorer: Scorer[Any]
+    settings: Options
+
+    @property
+    def id(self) -> str:
+        """Name and version, as the lock holds it: `json_schema@1`."""
+        return self.scorer.id
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option with its value, defaults too, in JSON types without floats."""
+        return self.settings.model_dump(mode="json")
+
+    def score(self, reply: Reply, item: Item) -> Score:
+        """The score of one reply; never raises: what goes wrong here is `Outcome.ERROR`, not the model's failure."""
+        try:
+            return self.scorer.score(reply, item, self.settings)
+        except Exception as error:  # noqa: BLE001 - the reply is untrusted, and one must not end a run of thousands
+            return broken(Kind.SCORER_ERROR, f"{type(error).__name__}: {error}")
+
+
+def bind(suite: Suite) -> BoundScorer:
+    """The suite's scorer, ready to score the suite's items.
+
+    Raises:
+        SuiteError: no such scorer, another way of asking, bad options, or an item that cannot be scored; it names the
+            suite file, or the items file and the item's line.
+    """
+    scorer = _find(suite)
+    if scorer.asks is not suite.ask:
+        others = ", ".join(name for name, other in SCORERS.items() if other.asks is suite.ask)
+        raise _refused(
+            suite, f"scorer {scorer.name} works with `ask: {scorer.asks}`, not `ask: {suite.ask}`; that has {others}"
+        )
+    settings = _settings(suite, scorer)
+    for item in suite.items:
+        if (lack := scorer.lacks(item, settings)) is not None:
+            raise SuiteError(
+                f"item {item.id} {lack} (needed by scorer {scorer.name})", path=Path(suite.items_path), line=item.line
+            )
+    return BoundScorer(scorer=scorer, settings=settings)
+
+
+def _find(suite: Suite) -> Scorer[Any]:
+    name = suite.scorer.name
+    if (scorer := SCORERS.get(name)) is not None:
+        return scorer
+    raise _refused(suite, f"there is no scorer {name!r}{_did_you_mean(name, SCORERS)}; there are {', '.join(SCORERS)}")
+
+
+def _settings(suite: Suite, scorer: Scorer[Any]) -> Options:
+    try:
+        settings: Options = scorer.options.model_validate(dict(suite.scorer.options))
+    except ValidationError as error:
+        known = scorer.options.model_fields
+        faults = "; ".join(_fault(detail["loc"], detail["type"], detail["msg"], known) for detail in error.errors())
+        choices = f"it has {', '.join(known)}" if known else "it has no options"
+        raise _refused(suite, f"options of scorer {scorer.name}: {faults}; {choices}") from error
+    return settings
+
+
+def _fault(location: tuple[int | str, ...], kind: str, message: str, known: dict[str, Any]) -> str:
+    key = ".".join(str(step) for step in location)
+    if kind == "extra_forbidden":
+        return f"there is no {key!r}{_did_you_mean(key, known)}"
+    return f"{key!r} is required" if kind == "missing" else f"{key!r}: {message}"
+
+
+def _did_you_mean(name: str, choices: dict[str, Any]) -> str:
+    near = difflib.get_close_matches(name, choices, n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _refused(suite: Suite, message: str) -> SuiteError:
+    return SuiteError(message, path=Path(suite.path))

@@ -1,0 +1,61 @@
+"""The choice with the highest log-likelihood is the right one.
+
+`normalise: none` is what leaderboards call accuracy; `characters` divides each log-likelihood by the choice's length
+first (`acc_norm` of lm-evaluation-harness), `bytes` by its length in UTF-8. The first of equal maxima wins, as argmax
+does there, so figures can be compared; a right choice that loses that way is marked `tie`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from regress.schema import Ask, Item, Reply, Score
+from regress.scorers._scorer import PASSED, Kind, Options, Scorer, broken, failed
+
+
+class ChoiceOptions(Options):
+    """What a log-likelihood is divided by before the choices are compared."""
+
+    normalise: Literal["none", "characters", "bytes"] = "none"
+
+
+def _lacks(item: Item, options: ChoiceOptions) -> str | None:
+    if len(item.choices) < 2:
+        return f"has {len(item.choices)} choices where at least 2 are needed"
+    if len(set(item.choices)) < len(item.choices):
+        return "has the same choice twice"
+    if item.answer is None:
+        return "has no answer (the index of the right choice)"
+    if not 0 <= item.answer < len(item.choices):
+        return f"has the answer {item.answer}, but its choices are 0 to {len(item.choices) - 1}"
+    return "has an empty choice" if "" in item.choices else None
+
+
+def _score(reply: Reply, item: Item, options: ChoiceOptions) -> Score:
+    if len(reply.logprobs) != len(item.choices):
+        return broken(Kind.NO_REPLY, f"{len(reply.logprobs)} log-likelihoods for {len(item.choices)} choices")
+    if not all(math.isfinite(value) for value in reply.logprobs):
+        return broken(Kind.NOT_FINITE, f"log-likelihoods {list(reply.logprobs)}")
+    pairs = zip(reply.logprobs, item.choices, strict=True)
+    values = [value / _length(choice, options) for value, choice in pairs]
+    best = max(values)
+    picked = values.index(best)
+    if picked == item.answer:
+        return PASSED
+    assert item.answer is not None  # `_lacks` refused it
+    kind = Kind.TIE if values[item.answer] == best else Kind.WRONG
+    return failed(kind, f"picked {picked} instead of {item.answer}")
+
+
+def _length(choice: str, options: ChoiceOptions) -> int:
+    match options.normalise:
+        case "none":
+            return 1
+        case "characters":
+            return len(choice)
+        case "bytes":
+            return len(choice.encode("utf-8", "surrogatepass"))
+
+
+SCORER = Scorer(name="choice", version=1, asks=Ask.CHOOSE, options=ChoiceOptions, lacks=_lacks, score=_score)

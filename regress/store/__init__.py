@@ -1,0 +1,1 @@
+"""Runs on disk: a hash-chained log an outcome a line, sealed when complete; replies found again by content."""

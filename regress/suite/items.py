@@ -1,0 +1,115 @@
+"""Reads `suites/NAME.jsonl`: one item a line, strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictInt, StrictStr, model_validator
+
+from regress.errors import SuiteError
+from regress.hashing.canonical import digest_json
+from regress.schema import Item, Message
+from regress.strict_json import JsonFault, parse
+from regress.suite.strict_yaml import KeyPath
+from regress.suite.validate import FileModel, Label, validated
+
+MAX_FILE_BYTES = 512 * 2**20
+MAX_LINE_BYTES = 4 * 2**20
+
+
+class MessageFile(FileModel):
+    role: Literal["system", "user", "assistant"]
+    content: StrictStr
+
+
+class ItemFile(FileModel):
+    """The keys of one item."""
+
+    id: Label
+    prompt: Annotated[StrictStr, Field(min_length=1)] | None = None
+    messages: Annotated[tuple[MessageFile, ...], Field(min_length=1)] | None = None
+    target: StrictStr | Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None
+    choices: Annotated[tuple[Annotated[StrictStr, Field(min_length=1)], ...], Field(min_length=2)] | None = None
+    answer: Annotated[StrictInt, Field(ge=0)] | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    cluster: Label | None = None
+    slice: Label | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ItemFile:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("an item has either 'prompt' or 'messages'.")
+        if self.messages is not None and self.messages[-1].role == "assistant":
+            raise ValueError("the last of 'messages' is the assistant's: nothing is left to ask.")
+        if (self.choices is None) != (self.answer is None):
+            raise ValueError("'choices' and 'answer' belong together.")
+        if self.choices is not None and self.answer is not None and self.answer >= len(self.choices):
+            raise ValueError(f"answer {self.answer} names none of {len(self.choices)} choices (the first is 0).")
+        if self.choices is not None and len(set(self.choices)) != len(self.choices):
+            raise ValueError("two of 'choices' are the same.")
+        return self
+
+
+def read_items(path: Path) -> tuple[Item, ...]:
+    """All items of a file, in its order.
+
+    Raises SuiteError with file and line for a broken line, an unknown key, a wrong type, a repeated id and for a file
+    without items.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as reason:
+        raise SuiteError(f"cannot be read: {reason.strerror}.", path=path) from reason
+    if len(raw) > MAX_FILE_BYTES:
+        raise SuiteError(f"is larger than {MAX_FILE_BYTES:,} bytes.", path=path)
+    items: dict[str, Item] = {}
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        item = _read_item(line, path, number)
+        if item.id in items:
+            raise SuiteError(f"the id {item.id!r} stands on line {items[item.id].line} too.", path=path, line=number)
+        items[item.id] = item
+    if not items:
+        raise SuiteError("holds no item.", path=path)
+    return tuple(items.values())
+
+
+def _read_item(line: bytes, path: Path, number: int) -> Item:
+    if len(line) > MAX_LINE_BYTES:
+        raise SuiteError(f"the line is longer than {MAX_LINE_BYTES:,} bytes.", path=path, line=number)
+    try:
+        parsed = parse(line)
+    except JsonFault as reason:
+        raise SuiteError(f"is not JSON: {reason}", path=path, line=number) from reason
+    if parsed.duplicate_keys:
+        raise SuiteError(f"gives the key {parsed.duplicate_keys[0]!r} twice.", path=path, line=number)
+
+    def line_of(_: KeyPath) -> int:
+        return number
+
+    file = validated(ItemFile, parsed.value, path=path, line_of=line_of, error=SuiteError)
+    return _item(file, parsed.value, number)
+
+
+def _item(file: ItemFile, content: object, number: int) -> Item:
+    messages = (
+        (Message(role="user", content=file.prompt),)
+        if file.prompt is not None
+        else tuple(Message(role=m.role, content=m.content) for m in file.messages or ())
+    )
+    targets = (file.target,) if isinstance(file.target, str) else (file.target or ())
+    return Item(
+        id=file.id,
+        messages=messages,
+        targets=targets,
+        choices=file.choices or (),
+        answer=file.answer,
+        schema=file.schema_,
+        cluster=file.cluster,
+        slice=file.slice,
+        digest=digest_json(content),
+        line=number,
+    )

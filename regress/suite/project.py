@@ -1,0 +1,149 @@
+"""Reads `regress.yaml`: what is judged, on what, by which policy."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
+
+from regress.errors import ProjectError
+from regress.schema import Policy, Precision, Variant, VariantKind
+from regress.suite import strict_yaml
+from regress.suite.validate import FileModel, Name, validated
+
+FILE_NAME = "regress.yaml"
+
+Probability = Annotated[Decimal, Field(gt=0, lt=1)]
+
+
+class BaseSection(FileModel):
+    model: Annotated[StrictStr, Field(min_length=1)]
+    revision: StrictStr | None = None
+
+
+class PolicySection(FileModel):
+    alpha: Annotated[Decimal, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.05")
+    power: Probability = Decimal("0.8")
+    zero_tolerance: tuple[Name, ...] = ()
+    require_training_record: StrictBool = False
+
+
+class EngineSection(FileModel):
+    device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
+    dtype: Precision = Precision.AUTO
+    batch_tokens: Literal["auto"] | Annotated[StrictInt, Field(ge=64)] = "auto"
+
+
+class TrainSection(FileModel):
+    method: Literal["qlora", "lora"] = "qlora"
+    data: StrictStr = "data/train.jsonl"
+    output: StrictStr = "runs/train"
+    r: Annotated[StrictInt, Field(ge=1, le=1024)] = 16
+    learning_rate: Annotated[Decimal, Field(gt=0)] = Decimal("2e-4")
+    epochs: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+
+
+class RegistrySection(FileModel):
+    kind: Literal["local"] = "local"
+    path: StrictStr = "registry"
+
+
+class ProjectFile(FileModel):
+    """The keys of regress.yaml; each has a default but `base.model` and `suites`."""
+
+    base: BaseSection
+    variants: Annotated[tuple[StrictStr, ...], Field(min_length=2)] = ("base", "adapter", "merged")
+    suites: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
+    policy: PolicySection = PolicySection()
+    engine: EngineSection = EngineSection()
+    train: TrainSection = TrainSection()
+    registry: RegistrySection = RegistrySection()
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _not_empty(cls, value: object) -> object:
+        if value is None or value == {}:
+            raise ValueError("the policy is empty. Leave the key out for the defaults, or say what is required.")
+        return value
+
+    @model_validator(mode="after")
+    def _base_and_a_candidate(self) -> ProjectFile:
+        parsed = [parse_variant(text) for text in self.variants]
+        if len(set(parsed)) != len(parsed):
+            raise ValueError("variants names one of them twice.")
+        kinds = {variant.kind for variant in parsed}
+        if VariantKind.BASE not in kinds or len(kinds) == 1:
+            raise ValueError("variants needs base and at least one of adapter and merged.")
+        return self
+
+
+def parse_variant(text: str) -> Variant:
+    """`merged@bf16` as a Variant; raises ValueError that lists the choices."""
+    match = re.fullmatch(r"(base|adapter|merged)(?:@(fp32|bf16|nf4))?", text)
+    if match is None:
+        raise ValueError(
+            f"variant {text!r} is not base, adapter or merged, each alone or with @fp32, @bf16 or @nf4 behind it."
+        )
+    kind, precision = match.groups()
+    return Variant(kind=VariantKind(kind), precision=Precision(precision) if precision else Precision.AUTO)
+
+
+class Project:
+    """A project folder and its settings. Paths: see the properties."""
+
+    def __init__(self, folder: Path, file: ProjectFile) -> None:
+        self.folder = folder
+        self.file = file
+
+    @property
+    def policy(self) -> Policy:
+        section = self.file.policy
+        return Policy(
+            alpha=section.alpha,
+            power=section.power,
+            zero_tolerance=section.zero_tolerance,
+            require_training_record=section.require_training_record,
+        )
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        return tuple(parse_variant(text) for text in self.file.variants)
+
+    @property
+    def baselines(self) -> Path:
+        return self.folder / "baselines"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    def suite_paths(self) -> list[Path]:
+        """The suite files that `suites` names, sorted; a pattern that matches nothing is refused."""
+        found: set[Path] = set()
+        for pattern in self.file.suites:
+            if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+                raise ProjectError(f"suites: {pattern!r} leaves the project folder.", path=self.folder / FILE_NAME)
+            matches = [path for path in self.folder.glob(pattern) if path.is_file()]
+            if not matches:
+                raise ProjectError(f"suites: {pattern!r} matches no file.", path=self.folder / FILE_NAME)
+            found.update(matches)
+        return sorted(found)
+
+
+def read_project(folder: Path) -> Project:
+    """The project in `folder`; raises ProjectError with file, line and key, or saying how to begin."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise ProjectError(
+            f"no {FILE_NAME} in {folder}. Run `regress init` there, or name the project with --project DIR."
+        )
+    document = strict_yaml.read(path, ProjectError)
+    file = validated(ProjectFile, document.value, path=path, line_of=document.line_of, error=ProjectError)
+    return Project(folder, file)
