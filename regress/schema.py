@@ -242,6 +242,27 @@ class Manifest:
     settings: str  # digest of every suite's prompt style, generation settings and scorer version
 
 
+# --- plan -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a suite promises at one assumed flip rate."""
+
+    flip_rate: Decimal
+    detectable: float | None  # smallest true drop called FAIL with the policy's power; None when no drop is
+    pass_chance: float  # of PASS when nothing was lost
+    needed_n: int  # items for PASS with the policy's power when nothing was lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuitePlan:
+    """What a suite of n items can and cannot tell under the policy; no outlooks where it has no margin to hold."""
+
+    n: int
+    outlooks: tuple[Outlook, ...]
+
+
 # --- comparison -------------------------------------------------------------------------------------------------------
 
 

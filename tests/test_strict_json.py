@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -11,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from regress.strict_json import FaultKind, JsonFault, closing_bracket, parse
 
 SUITE = Path(__file__).parents[1].parent / "shared" / "data" / "json_test_suite" / "test_parsing"
@@ -135,7 +135,7 @@ def test_repeated_names_are_reported_and_the_last_value_is_kept(text: str, point
 def test_a_long_text_is_refused_before_it_is_read() -> None:
     assert parse("[1]", max_chars=3).value == [1]
     assert fault_of("[1] ", max_chars=3).kind == FaultKind.TOO_LONG
-    assert fault_of("[1] ".encode(), max_chars=3).kind == FaultKind.TOO_LONG
+    assert fault_of(b"[1] ", max_chars=3).kind == FaultKind.TOO_LONG
 
 
 def test_depth_limit_is_the_callers() -> None:
@@ -191,10 +191,8 @@ def test_anything_else_is_a_fault_and_nothing_is_infinite(text: str | bytes) -> 
 )
 def test_a_megabyte_ends_soon(text: str) -> None:
     start = time.perf_counter()
-    try:
+    with contextlib.suppress(JsonFault):
         parse(text)
-    except JsonFault:
-        pass
     assert time.perf_counter() - start < 2
 
 

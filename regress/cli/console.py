@@ -78,13 +78,13 @@ class Bar:
             self._spoke = time.monotonic()
             self.say(f"{self._what} · {what}: {self._done:,}/{self._total:,}{self._eta()}")
 
-    def finish(self) -> None:
+    def finish(self, unit: str = "items") -> None:
         """Close the bar and say how long it took."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
         asked = self._done - self._at_start
-        self.say(f"{self._what}: {asked:,} items in {time.monotonic() - self._started:.1f} s")
+        self.say(f"{self._what}: {asked:,} {unit} in {time.monotonic() - self._started:.1f} s")
 
     def close(self) -> None:
         """Give the terminal back after an error."""

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.padding import Padding
-from rich.text import Text
 
 from regress.cli.console import put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption
@@ -18,7 +16,8 @@ from regress.hashing.models import locate_model, read_model
 from regress.lock import lockfile
 from regress.lock.lockfile import LOCK_FILE, Lock
 from regress.lock.promise import Loaded, load
-from regress.plan import describe, plan_suite
+from regress.plan import plan_suite
+from regress.report.plan_table import plan_table
 from regress.suite import read_project, read_suites
 
 
@@ -58,8 +57,7 @@ def lock(
 def _show(loaded: Loaded, result: Lock, path: Path) -> None:
     policy = loaded.project.policy
     say()
-    for suite in loaded.suites:
-        say(Text.assemble((suite.name, "bold"), (f"  {suite.category}, {suite.role}", "dim")))
-        say(Padding(Text(describe(suite, plan_suite(suite, policy), policy)), (0, 0, 0, 2)))
+    say(plan_table({suite.name: plan_suite(suite, policy) for suite in loaded.suites}, loaded.suites, policy))
     say()
-    say(f"locked {result.digest}\n{path}: commit it before you train.")
+    say(f"locked {result.digest}")
+    say(f"{path}: commit it before you train.")

@@ -26,6 +26,7 @@ from regress.strict_json import JsonFault, parse
 LOCK_FILE = "lock.json"
 HISTORY_FILE = "history.jsonl"
 AMENDED_FOLDER = "amended"
+TRAINING_RECORD = "regress_training.json"
 HISTORY_LABEL = "regress lock history 1"
 RELOCK = "Restore it, or `regress lock --amend --why \"…\"` and run the base again."
 
@@ -184,9 +185,9 @@ def _require_protection(loaded: Loaded) -> None:
             raise LockError(f"policy.zero_tolerance names {name!r}, which is no suite. Suites: {', '.join(sorted(names))}.")
 
 
-def training_record(lock: Lock, *, data: str, started: datetime) -> dict[str, Any]:
-    """What `train` writes beside an adapter as regress_training.json: under which lock, from what."""
-    return {
+def write_training_record(lock: Lock, adapter: Path, *, data: str, started: datetime) -> None:
+    """Write regress_training.json beside an adapter: under which lock it was trained, and from what."""
+    record = {
         "format": 1,
         "lock": lock.digest,
         "base": lock.promise["base"]["digest"],
@@ -194,6 +195,7 @@ def training_record(lock: Lock, *, data: str, started: datetime) -> dict[str, An
         "started": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "tool": f"regress-harness {__version__}",
     }
+    write_atomic(adapter / TRAINING_RECORD, json.dumps(record, indent=1).encode() + b"\n")
 
 
 def _read_object(path: Path) -> dict[str, Any]:

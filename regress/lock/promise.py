@@ -92,10 +92,15 @@ def plan_record(loaded: Loaded, policy: Policy) -> dict[str, Any]:
         plan = plan_suite(suite, policy)
         record[suite.name] = {
             "n": plan.n,
-            "flip_rate": decimal_text(plan.flip_rate),
-            "detectable_drop": None if plan.detectable is None else f"{plan.detectable:.4f}",
-            "pass_chance": None if plan.pass_chance is None else f"{plan.pass_chance:.4f}",
-            "needed_n": plan.needed_n,
+            "outlooks": [
+                {
+                    "flip_rate": decimal_text(outlook.flip_rate),
+                    "detectable_drop": None if outlook.detectable is None else f"{outlook.detectable:.4f}",
+                    "pass_chance": f"{outlook.pass_chance:.4f}",
+                    "needed_n": outlook.needed_n,
+                }
+                for outlook in plan.outlooks
+            ],
             "files": {Path(path).name: digest_file(Path(path)).digest for path in (suite.path, suite.items_path)},
         }
     return record

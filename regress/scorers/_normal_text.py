@@ -14,7 +14,8 @@ def normal(text: str, *, ignore_case: bool, ignore_punctuation: bool, strip: boo
         text = text.casefold()
     if ignore_punctuation:
         # The gaps that removed marks leave would otherwise still tell "a, b" from "a b" and "a - b".
-        text = " ".join("".join(c for c in text if not _is_punctuation(c)).split())
+        marks = {ord(character): None for character in set(text) if _is_punctuation(character)}
+        text = " ".join(text.translate(marks).split())
     return text.strip() if strip else text
 
 

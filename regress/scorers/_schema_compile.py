@@ -77,7 +77,7 @@ Table = dict[str, tuple[Prepare, Any]]  # keyword -> (makes the argument, checks
 
 
 class Document:
-    """A schema document and every subschema in it, resolved against nothing but itself and the meta-schemas."""
+    """A schema document and every subschema in it, resolved against nothing but itself (and `others`)."""
 
     def __init__(self, root: Any, table: Table, *, others: dict[str, Any] | None = None) -> None:
         """Index the document.
@@ -92,9 +92,9 @@ class Document:
         """
         self._table = table
         self._resources: dict[str, Resource] = {}
-        self._home: dict[int, tuple[Resource, str]] = {}  # by id() of the subschema: the documents are kept alive here
+        self._home: dict[int, tuple[Resource, str]] = {}  # by id() of the subschema; `_found` keeps it alive
+        self._found: list[dict[str, Any]] = []
         self._nodes: dict[int, Node] = {}
-        self._kept = (root, others)
         self.tracks = False  # whether any subschema asks what was evaluated
         for uri, other in (others or {}).items():
             self._index(other, Resource(uri=uri, root=other), "")
@@ -102,6 +102,8 @@ class Document:
         self._resources[""] = outermost
         self._index(root, outermost, "")
         self.root = self.node(root, outermost)
+        for schema in self._found:  # also what only a dynamic reference, or nothing, leads to: refused now or never
+            self.node(schema, outermost)
 
     # --- finding what is where ----------------------------------------------------------------------------------------
 
@@ -124,6 +126,7 @@ class Document:
             resource.anchors[schema["$dynamicAnchor"]] = resource.dynamic[schema["$dynamicAnchor"]] = schema
         self.tracks = self.tracks or "unevaluatedItems" in schema or "unevaluatedProperties" in schema
         self._home[id(schema)] = (resource, at)
+        self._found.append(schema)
         for step, child in subschemas(schema):
             self._index(child, resource, at + step)
 
@@ -175,6 +178,8 @@ class Document:
         for token in fragment[1:].split("/"):
             step = token.replace("~1", "/").replace("~0", "~")
             try:
+                if isinstance(target, list) and not (step.isascii() and step.isdigit()):
+                    raise KeyError(step)  # `int` takes more spellings than RFC 6901 does
                 target = target[int(step)] if isinstance(target, list) else target[step]
             except (KeyError, IndexError, ValueError, TypeError):
                 raise SchemaFault(at, f"the reference {reference!r} points at nothing in the document") from None

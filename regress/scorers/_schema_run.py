@@ -13,7 +13,7 @@ from typing import Any
 from regress.scorers._json_value import Path, canonical
 from regress.scorers._schema_compile import Document, Node, Resource
 
-BUDGET = 1_000_000  # about half a second; an ordinary reply takes tens to hundreds
+BUDGET = 500_000  # about half a second; an ordinary reply takes tens to hundreds
 CHARS_A_UNIT = 32  # of canonical text or of text searched
 
 

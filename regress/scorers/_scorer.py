@@ -98,8 +98,15 @@ def broken(kind: Kind, detail: str) -> Score:
 
 
 def shorten(text: str | None, limit: int = MAX_DETAIL) -> str | None:
-    """At most `limit` characters, the last one an ellipsis where something was cut."""
-    return text if text is None or len(text) <= limit else text[: limit - 1] + "…"
+    """At most `limit` printable characters, the last one an ellipsis where something was cut.
+
+    Keys and values of a reply get into details, so terminal escapes, direction marks and lone surrogates (which no
+    UTF-8 file takes) are shown as backslash escapes.
+    """
+    if text is None:
+        return None
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
+    return escaped if len(escaped) <= limit else escaped[: limit - 1] + "…"
 
 
 def score_text(reply: Reply, right: Callable[[str], bool]) -> Score:

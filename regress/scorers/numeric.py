@@ -9,6 +9,7 @@ factor, so `50%` meets both `50` and `0.5`.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -57,31 +58,29 @@ _NUMBER = re.compile(
 _LATEX_FRACTION = re.compile(r"([0-9]?)\\[dt]?frac\{([0-9]{1,18})\}\{([0-9]{1,18})\}")
 
 
-def numbers(text: str) -> Iterator[Number | None]:
-    """Every number in the text, in order; None stands for one that is too long to be read."""
-    for found in _NUMBER.finditer(_LATEX_FRACTION.sub(r"\1 \2/\3", text)):
-        value = _value(found)
-        if value is None:
-            yield None
-        else:
-            negative = found["sign"] in ("-", "\u2212")
-            yield Number(
-                value=-value if negative else value, literal=found[0].strip(), percent=found["percent"] is not None
-            )
+def _found(text: str) -> Iterator[re.Match[str]]:
+    return _NUMBER.finditer(_LATEX_FRACTION.sub(r"\1 \2/\3", text))
 
 
-def _value(found: re.Match[str]) -> Fraction | None:
+def _read(found: re.Match[str]) -> Number | None:
+    """The number that was found; None where it is too long to be read, or a division by zero."""
     if (plain := found["plain"]) is not None:
-        return Fraction(re.sub("[,\u00a0\u202f]", "", plain)) if len(plain) <= MAX_LITERAL_CHARS else None
-    if not int(found["under"]):
+        if len(plain) > MAX_LITERAL_CHARS:
+            return None
+        value = Fraction(re.sub("[,\u00a0\u202f]", "", plain))
+    elif int(found["under"]):
+        value = int(found["whole"] or 0) + Fraction(int(found["over"]), int(found["under"]))
+    else:
         return None
-    return int(found["whole"] or 0) + Fraction(int(found["over"]), int(found["under"]))
+    if found["sign"] in ("-", "\u2212"):
+        value = -value
+    return Number(value=value, literal=found[0].strip(), percent=found["percent"] is not None)
 
 
 def _target(text: str) -> Number | None:
     """The number that a target is; None where it is none, or more than one."""
-    found = list(numbers(text))
-    return found[0] if len(found) == 1 else None
+    found = list(_found(text))
+    return _read(found[0]) if len(found) == 1 else None
 
 
 def _lacks(item: Item, _options: NumericOptions) -> str | None:
@@ -97,10 +96,11 @@ def _score(reply: Reply, item: Item, options: NumericOptions) -> Score:
     if not reply.text.strip():
         return no_answer(Kind.EMPTY)
     cut = reply.finish is Finish.LENGTH
-    found = list(numbers(reply.text))
-    if not found:
+    found = _found(reply.text)
+    match = next(found, None) if options.pick == "first" else next(iter(deque(found, maxlen=1)), None)
+    if match is None:
         return failed(Kind.TRUNCATED) if cut else no_answer(Kind.NO_NUMBER)
-    picked = found[0 if options.pick == "first" else -1]
+    picked = _read(match)
     if picked is not None and any(_near(picked, target, options) for target in map(_target, item.targets)):
         return PASSED
     return failed(Kind.TRUNCATED if cut else Kind.WRONG, None if picked is None else f"read as {picked.literal}")

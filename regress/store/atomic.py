@@ -74,8 +74,10 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
         raise
     except OSError as error:
         raise StoreError(f"cannot open {path}: {error.strerror}; stored files are never links.") from error
-    with os.fdopen(descriptor, "rb") as file:
-        return read_descriptor(file.fileno(), path, max_bytes)
+    try:
+        return read_descriptor(descriptor, path, max_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def read_descriptor(descriptor: int, shown: Path, max_bytes: int) -> bytes:

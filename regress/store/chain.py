@@ -156,11 +156,14 @@ class ChainWriter:
             raise StoreError(f"cannot open {path} for writing: {error.strerror}; a log is never a link.") from error
         try:
             _lock(descriptor, path)
-            found = _recover(descriptor, path, label)
+            try:
+                return cls(path, descriptor, _recover(descriptor, path, label), clock)
+            except BaseException:
+                _holder_file(path).unlink(missing_ok=True)
+                raise
         except BaseException:
             os.close(descriptor)
             raise
-        return cls(path, descriptor, found, clock)
 
     def __enter__(self) -> Self:
         return self

@@ -134,8 +134,10 @@ class RunWriter:
         self.folder = folder
         self.manifest = manifest
         self._log = log
-        self._latest = _decode_all(log.found, folder / LOG)
-        self._done = {key: outcome for key, outcome in self._latest.items() if outcome.outcome is not Outcome.ERROR}
+        self._done: dict[Key, ItemOutcome] = {}
+        self._errors: dict[Key, ItemOutcome] = {}
+        for key, outcome in _decode_all(log.found, folder / LOG).items():
+            (self._errors if outcome.outcome is Outcome.ERROR else self._done)[key] = outcome
         self._taken = set(self._done)  # what is done or pending
         self._pending: list[ItemOutcome] = []
 
@@ -174,7 +176,7 @@ class RunWriter:
     @property
     def errors(self) -> Mapping[Key, ItemOutcome]:
         """Durable outcomes that are ERROR: to be asked again."""
-        return {key: outcome for key, outcome in self._latest.items() if outcome.outcome is Outcome.ERROR}
+        return MappingProxyType(self._errors)
 
     def append(self, outcome: ItemOutcome) -> None:
         """Add an outcome; `done` shows it once it is durable (32 outcomes, 250 ms, or `commit`).
@@ -202,13 +204,14 @@ class RunWriter:
         nobody expects, one expected twice, none at all, or one whose outcome is ERROR.
         """
         self.commit()
-        _check_complete(self.folder, self._latest, expected)
+        latest = self._done | self._errors
+        _check_complete(self.folder, latest, expected)
         seal = Seal(
             manifest=manifest_digest(self.manifest),
             lines=self._log.committed,
-            items=len(self._latest),
+            items=len(latest),
             head=self._log.head,
-            item_set=_item_set(self._latest.values()),
+            item_set=_item_set(latest.values()),
         )
         try:
             write_atomic(self.folder / SEAL, encode_file(seal))
@@ -222,9 +225,11 @@ class RunWriter:
             return
         for outcome in self._pending:
             key = (outcome.suite, outcome.item)
-            self._latest[key] = outcome
-            if outcome.outcome is not Outcome.ERROR:
+            if outcome.outcome is Outcome.ERROR:
+                self._errors[key] = outcome
+            else:
                 self._done[key] = outcome
+                self._errors.pop(key, None)
         self._pending.clear()
 
 

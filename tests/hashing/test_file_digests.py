@@ -172,6 +172,23 @@ def test_a_file_that_changes_while_it_is_copied_is_refused(
     refused(adapter, "changed while it was read")
 
 
+def test_a_file_that_never_ends_is_not_followed(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = adapter / "adapter_model.safetensors"
+    reads: list[int] = []
+    real = os.readv
+
+    def readv(descriptor: int, buffers: list[memoryview]) -> int:
+        if os.fstat(descriptor).st_ino == file.stat().st_ino and len(reads) < 50:
+            with file.open("ab") as more:
+                more.write(bytes(4096))
+            reads.append(descriptor)
+        return real(descriptor, buffers)
+
+    monkeypatch.setattr(os, "readv", readv)
+    refused(adapter, "changed while it was read")
+    assert len(reads) == 1
+
+
 def test_a_file_exchanged_after_the_copy_changes_nothing(adapter: Path) -> None:
     found = copy(adapter)
     (adapter / "adapter_model.safetensors").write_bytes(b"evil")

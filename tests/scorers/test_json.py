@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scoring import item, score, verdict
-
 from regress.scorers._json_value import canonical
+from scoring import item, score, verdict
 
 SCHEMA = {
     "type": "object",
@@ -73,6 +72,14 @@ def test_json_schema(text: str | None, cut: bool, expected: str, detail: str | N
     assert verdict("json_schema", text, QUESTION, cut=cut) == expected
     if detail is not None:
         assert detail in (score("json_schema", text, QUESTION, cut=cut).detail or "")
+
+
+def test_details_can_be_printed_and_written() -> None:
+    detail = score("json_schema", '{"age": 3, "\\u001b[31m\\u202e": 1}', QUESTION).detail
+    assert detail == "/: additionalProperties \\x1b[31m\\u202e"
+    detail = score("json_schema", "\ud800" * 1000, QUESTION).detail
+    assert detail is not None
+    assert detail.encode()
 
 
 @pytest.mark.parametrize(

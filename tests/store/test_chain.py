@@ -84,11 +84,36 @@ def test_every_record_is_synced_before_it_counts(log: Path, monkeypatch: pytest.
     events: list[str] = []
     real_write, real_sync = os.write, os.fdatasync
     with ChainWriter.open(log, LABEL) as writer:
-        monkeypatch.setattr(os, "write", lambda d, data: events.append("write") or real_write(d, data))
-        monkeypatch.setattr(os, "fdatasync", lambda d: events.append(f"sync at {writer.committed}") or real_sync(d))
+
+        def write_(descriptor: int, data: bytes) -> int:
+            events.append("write")
+            return real_write(descriptor, data)
+
+        def sync(descriptor: int) -> None:
+            events.append(f"sync at {writer.committed}")
+            real_sync(descriptor)
+
+        monkeypatch.setattr(os, "write", write_)
+        monkeypatch.setattr(os, "fdatasync", sync)
         writer.append({})
         writer.commit()
     assert events == ["write", "sync at 0"]
+
+
+def test_what_a_killed_writer_left_is_synced_before_anyone_counts_on_it(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(log, 2)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(StoreError, match=r"cannot open .* for writing: Input/output error"):
+        ChainWriter.open(log, LABEL)
+    monkeypatch.undo()
+    assert [file.name for file in log.parent.iterdir()] == [log.name]
+    write(log, 1, first=2)  # the lock was given back
 
 
 def test_leaving_with_an_exception_keeps_what_was_appended(log: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from regress.errors import Refused, StoreError
 from regress.hashing.canonical import canonical_json
-from regress.schema import Finish, ItemOutcome, Outcome, Reply
+from regress.schema import Finish, Outcome, Reply
 from regress.store.chain import ChainWriter
 from regress.store.codec import decode_manifest, decode_outcomes, manifest_digest, to_json
 from regress.store.runs import LOG, MANIFEST, SEAL, RunWriter, is_sealed, load_run, read_partial, run_name
@@ -55,7 +55,7 @@ def test_done_holds_only_what_is_durable(tmp_path: Path) -> None:
 def test_an_unsealed_run_is_no_evidence_and_says_how_to_go_on(tmp_path: Path) -> None:
     folder = store(tmp_path / "run", OUTCOMES[:3], seal=False)
     assert not is_sealed(folder)
-    with pytest.raises(StoreError, match="not complete.*`regress run adapter@bf16` resumes it"):
+    with pytest.raises(StoreError, match=r"not complete.*`regress run adapter@bf16` resumes it"):
         load_run(folder)
     assert len(read_partial(folder).outcomes) == 3
     store(folder, OUTCOMES[3:], seal=False)
@@ -81,7 +81,7 @@ def test_another_manifest_is_refused_with_what_differs(tmp_path: Path) -> None:
     (folder / MANIFEST).unlink()
     with pytest.raises(StoreError, match=":1: the line is not what was written"):
         RunWriter.open(folder, a_manifest(device="cuda:H100"))
-    with pytest.raises(StoreError, match="manifest.json is missing although outcomes are stored"):
+    with pytest.raises(StoreError, match=r"manifest\.json is missing although outcomes are stored"):
         RunWriter.open(folder, a_manifest())
     assert not (folder / f"{LOG}.lock").exists()
 
@@ -173,6 +173,33 @@ def test_a_shorter_log_under_the_same_manifest_is_refused(tmp_path: Path) -> Non
         load_run(one)
 
 
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("manifest", "manifest digest"),
+        ("lines", "number of lines"),
+        ("items", "number of items"),
+        ("head", "head of the chain"),
+        ("item_set", "digest of the item set"),
+    ],
+)
+def test_every_field_of_the_seal_is_recomputed(tmp_path: Path, key: str, what: str) -> None:
+    folder = store(tmp_path / "run", OUTCOMES, seal=True)
+    seal = json.loads((folder / SEAL).read_bytes())
+    altered = seal[key] + 1 if isinstance(seal[key], int) else seal[key][:-1] + "?"
+    (folder / SEAL).write_bytes(canonical_json(seal | {key: altered}) + b"\n")
+    with pytest.raises(StoreError, match=f"not the run that was sealed: {what} .* in the seal"):
+        load_run(folder)
+
+
+def test_a_torn_line_after_the_seal_is_refused(tmp_path: Path) -> None:
+    folder = store(tmp_path / "run", OUTCOMES, seal=True)
+    with (folder / LOG).open("ab") as log:
+        log.write(b"more")
+    with pytest.raises(StoreError, match="number of torn bytes 0 in the seal, 4 now"):
+        load_run(folder)
+
+
 @pytest.mark.parametrize("name", [MANIFEST, LOG, SEAL])
 def test_a_symlinked_file_is_refused(tmp_path: Path, name: str) -> None:
     folder = store(tmp_path / "run", OUTCOMES, seal=True)
@@ -214,25 +241,26 @@ def test_what_is_not_finite_is_never_stored(tmp_path: Path, value: float) -> Non
     assert load_run(tmp_path / "run").outcomes["suite0"]["q0"] == OUTCOMES[0]
 
 
-def body_of(outcome: ItemOutcome, **changes: object) -> bytes:
-    return canonical_json(to_json(outcome) | changes)
+def body_of(**changes: object) -> bytes:
+    return canonical_json(to_json(OUTCOMES[0]) | changes)
 
 
-GOOD = body_of(OUTCOMES[0])
+GOOD = body_of()
+WITHOUT_KIND = {key: value for key, value in to_json(OUTCOMES[0]).items() if key != "kind"}
 
 
 @pytest.mark.parametrize(
     ("body", "match"),
     [
-        (body_of(OUTCOMES[0], extra=1), "unknown key 'extra'"),
-        (body_of(OUTCOMES[0], reply={"text": "x"}), "missing key 'reply.finish'"),
+        (body_of(extra=1), "unknown key 'extra'"),
+        (body_of(reply={"text": "x"}), "missing key 'reply.finish'"),
         (
-            canonical_json({k: v for k, v in to_json(OUTCOMES[0]).items() if k != "kind"}),
+            canonical_json(WITHOUT_KIND),
             "missing required field `kind`",
         ),
-        (body_of(OUTCOMES[0], outcome="passed"), "Invalid enum value 'passed'"),
-        (body_of(OUTCOMES[0], outcome=None), "outcome"),
-        (body_of(OUTCOMES[0], item=1), "Expected `str`, got `int`"),
+        (body_of(outcome="passed"), "Invalid enum value 'passed'"),
+        (body_of(outcome=None), "outcome"),
+        (body_of(item=1), "Expected `str`, got `int`"),
         (GOOD.replace(b'"prompt_tokens":5', b'"prompt_tokens":5.0'), "Expected `int`"),
         (GOOD.replace(b'"logprobs":[]', b'"logprobs":[1e999]'), "out of range"),
         (GOOD.replace(b'"logprobs":[]', b'"logprobs":[NaN]'), "malformed"),

@@ -1,0 +1,97 @@
+"""Scaffold a project that locks and runs at once: settings, the shipped suites, and the embedded model as its base."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from regress.errors import ProjectError
+
+_PACKAGE = Path(__file__).parent
+MODEL = _PACKAGE / "model"
+
+_SETTINGS = """\
+# What is judged, on what, by which policy. Every key but base.model and suites has a default.
+base:
+  model: {model}          # a folder (relative to this file) or a hub id
+variants: [base, adapter, merged]   # also adapter@nf4, merged@bf16, ...
+suites: [suites/*.yaml]
+policy:
+  alpha: 0.05             # chance of promoting a candidate that lost more than a margin, at most
+  power: 0.8              # how surely the suites should see what they are there to see
+engine:
+  device: auto            # auto | cpu | cuda | cuda:1
+  dtype: auto             # auto: bf16 on a GPU, fp32 on a CPU
+"""
+
+_README = """\
+# An evaluation that comes before the training
+
+Made by `regress init`. It works as it stands; make it yours step by step.
+
+    regress lock                      # freeze suites, margins and settings; read what each suite can detect
+    git add . && git commit           # the promise is public before anything is trained
+    regress run base                  # optional: answer all items with the base now (later runs reuse it)
+    #  ... train your adapter, with whatever you like ...
+    regress check path/to/adapter     # base, adapter and merged model; exit code 0 only for PROMOTE
+
+| file | what it is |
+|---|---|
+| `regress.yaml` | the base model, the variants that must hold, the policy |
+| `suites/NAME.yaml`, `suites/NAME.jsonl` | one suite each: settings with the margin, and the items |
+| `baselines/` | written by `lock`: commit it |
+| `runs/`, `reports/` | written by `check`: not committed |
+
+Then put your own base under `base.model`, replace `suites/support_queue` by your task, and add what your users would
+miss: a suite of at least a few hundred items for each thing that must not get worse. Lock again with
+`regress lock --amend --why "..."`: the old lock and the reason are kept.
+
+Exit codes: 0 PROMOTE, 3 REJECT, 4 INCONCLUSIVE, 5 REFUSED (the evidence is broken).
+"""
+
+_GITIGNORE = "runs/\nreports/\nregistry/\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaffolded:
+    """Paths relative to the project folder."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def shipped_suites() -> Path:
+    """The project's own suites: inside an installed package, or at the top of a checkout."""
+    for folder in (_PACKAGE / "suites", _PACKAGE.parent.parent / "suites"):
+        if folder.is_dir() and any(folder.glob("*.yaml")):
+            return folder
+    raise ProjectError("the shipped suites are missing from this installation; install regress-harness again.")
+
+
+def scaffold(folder: Path, base: str | None = None) -> Scaffolded:
+    """Write what is missing of a project into `folder`, and touch nothing that is there.
+
+    Without `base` the embedded model is copied to models/tiny and used.
+    """
+    texts = {
+        "regress.yaml": _SETTINGS.format(model=base or "models/tiny"),
+        "README.md": _README,
+        ".gitignore": _GITIGNORE,
+    }
+    copies = {f"suites/{path.name}": path for path in sorted(shipped_suites().iterdir()) if path.is_file()}
+    if base is None:
+        copies |= {f"models/tiny/{path.name}": path for path in sorted(MODEL.iterdir()) if path.is_file()}
+    written, kept = [], []
+    for name in [*texts, *copies]:
+        target = folder / name
+        if target.exists():
+            kept.append(name)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if name in texts:
+            target.write_text(texts[name], encoding="utf-8")
+        else:
+            shutil.copyfile(copies[name], target)
+        written.append(name)
+    return Scaffolded(written=tuple(written), kept=tuple(kept))
