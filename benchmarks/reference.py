@@ -28,7 +28,13 @@ SUITES: dict[str, dict[str, Any]] = {
     "word_order": {"pool": "trans", "category": "capability", "scorer": "exact_match", "margin": 0.03, "tokens": 24},
     "intents": {"pool": "clinc", "category": "capability", "scorer": "exact_match", "margin": 0.03, "tokens": 12},
     "intents_choice": {"pool": "clinc", "category": "capability", "scorer": "choice", "margin": 0.03},
-    "json_records": {"pool": "json_record", "category": "format", "scorer": "json_schema", "margin": 0.02, "tokens": 64},
+    "json_records": {
+        "pool": "json_record",
+        "category": "format",
+        "scorer": "json_schema",
+        "margin": 0.02,
+        "tokens": 64,
+    },
     "json_slots": {"pool": "json_snips", "category": "format", "scorer": "json_schema", "margin": 0.03, "tokens": 96},
     "refuse_harmful": {
         "pool": "harmful",

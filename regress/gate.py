@@ -123,7 +123,9 @@ def _ruling(
 ) -> tuple[Ruling, list[str]]:
     alpha = float(policy.alpha)
     protected = [v for v in verdicts if v.role is Role.PROTECT]
-    broken = [v for v in protected if v.p_fail_holm is not None and v.p_fail_holm <= alpha and v.verdict is Verdict.FAIL]
+    broken = [
+        v for v in protected if v.p_fail_holm is not None and v.p_fail_holm <= alpha and v.verdict is Verdict.FAIL
+    ]
     if broken:
         worst = sorted(broken, key=lambda v: v.delta if v.delta is not None else 0.0)
         return Ruling.REJECT, [f"{v.suite} ({v.variant}): {v.reason}" for v in worst]
@@ -156,7 +158,9 @@ def _refusals(
     reasons += [f"{suite} ({variant}) is not in the lock" for suite, variant in sorted(set(found) - set(expected))]
     if len(set(found)) != len(found):
         reasons.append("a suite was compared twice in one variant")
-    reasons += [f"zero_tolerance names {n}, which was not compared" for n in policy.zero_tolerance if n not in dict(found)]
+    reasons += [
+        f"zero_tolerance names {n}, which was not compared" for n in policy.zero_tolerance if n not in dict(found)
+    ]
     for c in comparisons:
         if c.error:
             reasons.append(f"{c.suite} ({c.variant}): {c.error} replies could not be scored")
@@ -226,8 +230,7 @@ def _needed(comparison: SuiteComparison, policy: Policy) -> int:
 def _movement(comparison: SuiteComparison) -> str:
     counts = comparison.counts
     return (
-        f"{counts.lost} lost, {counts.gained} gained of {counts.n} "
-        f"({counts.base_pass} → {counts.candidate_pass} right)"
+        f"{counts.lost} lost, {counts.gained} gained of {counts.n} ({counts.base_pass} → {counts.candidate_pass} right)"
     )
 
 

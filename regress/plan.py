@@ -48,4 +48,3 @@ def item_order(suite: Suite, seed: int) -> tuple[Item, ...]:
         rng.shuffle(members)
         places += [((k + rng.random()) / len(members), item.id, item) for k, item in enumerate(members)]
     return tuple(item for _, _, item in sorted(places, key=lambda place: place[:2]))
-

@@ -80,6 +80,8 @@ class Finish(StrEnum):
 
 
 class VariantKind(StrEnum):
+    """Base alone, with the adapter attached, or with the adapter merged into its weights."""
+
     BASE = "base"
     ADAPTER = "adapter"
     MERGED = "merged"
@@ -120,6 +122,8 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
+    """One turn of a conversation."""
+
     role: str  # system | user | assistant
     content: str
 
@@ -147,6 +151,8 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettings:
+    """Greedy generation: how long at most, and at which texts it stops."""
+
     max_new_tokens: int = 128
     stop: tuple[str, ...] = ()
 
@@ -291,6 +297,8 @@ class PairCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceCounts:
+    """The counts of the items of one slice."""
+
     slice: str
     counts: PairCounts
 
@@ -345,6 +353,8 @@ class SuiteComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
+    """What the gate demands; locked."""
+
     alpha: Decimal = Decimal("0.05")
     power: Decimal = Decimal("0.8")
     zero_tolerance: tuple[str, ...] = ()  # suites whose every candidate failure counts
@@ -387,6 +397,8 @@ class SuiteVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
+    """Whose bytes were judged."""
+
     kind: str  # adapter
     digest: str
     path: str

@@ -41,7 +41,7 @@ class FaultKind(StrEnum):
     TOO_LONG = "too_long"
 
 
-class JsonFault(ValueError):  # noqa: N818 - found in a text, not raised by a failure here
+class JsonFault(ValueError):
     """A text that is refused; `position` counts characters (bytes for `encoding`), None where it is not known."""
 
     def __init__(self, kind: FaultKind, message: str, position: int | None = None) -> None:

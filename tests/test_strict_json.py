@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regress.strict_json import FaultKind, JsonFault, closing_bracket, parse
 
 SUITE = Path(__file__).parents[1].parent / "shared" / "data" / "json_test_suite" / "test_parsing"

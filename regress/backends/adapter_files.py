@@ -105,7 +105,9 @@ def refuse_unexpected(source: Path) -> None:
     names = sorted(path.name for path in source.iterdir())
     for name in (CONFIG, WEIGHTS):
         if name not in names:
-            hint = " (adapter_model.bin is a pickle: save it again as safetensors)" if "adapter_model.bin" in names else ""
+            hint = (
+                " (adapter_model.bin is a pickle: save it again as safetensors)" if "adapter_model.bin" in names else ""
+            )
             raise AdapterError(f"{source} holds no {name}{hint}; it is not a PEFT adapter folder.")
     for name in names:
         path = source / name
@@ -135,7 +137,7 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def _complaint(key: str, value: Any) -> str | None:  # noqa: C901  a table of rules, one line each
+def _complaint(key: str, value: Any) -> str | None:
     """What is wrong with one setting, or None."""
     if key in _FREE_TEXT:
         return None if value is None or (isinstance(value, str) and len(value) <= 1000) else "is not a short text."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import safe_open
@@ -23,7 +24,7 @@ class Checkpoint:
         if path is None:
             return None
         with safe_open(path, framework="pt", device="cpu") as file:
-            return file.get_tensor(name)
+            return cast("torch.Tensor", file.get_tensor(name))
 
 
 def _files_by_tensor(folder: Path) -> dict[str, Path]:

@@ -28,7 +28,9 @@ def _library(name: str, least: str) -> Check:
         return Check(name=name, ok=False, detail=f"{found} does not import: {reason}. Mend: reinstall it")
     new_enough = _numbers(found) >= _numbers(least)
     return Check(
-        name=name, ok=new_enough, detail=found if new_enough else f"{found} is too old. Mend: pip install '{name}>={least}'"
+        name=name,
+        ok=new_enough,
+        detail=found if new_enough else f"{found} is too old. Mend: pip install '{name}>={least}'",
     )
 
 
@@ -43,7 +45,9 @@ def _device() -> Check:
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
         return Check(
-            name="device", ok=True, detail=f"{torch.cuda.device_count()} x {name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
+            name="device",
+            ok=True,
+            detail=f"{torch.cuda.device_count()} x {name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free",
         )
     return Check(name="device", ok=True, detail=f"CPU with {torch.get_num_threads()} threads (no CUDA device)")
 
@@ -52,7 +56,9 @@ def _tried(name: str, attempt: Callable[[], str]) -> Check:
     try:
         return Check(name=name, ok=True, detail=attempt())
     except Exception as reason:  # noqa: BLE001  a broken native library may raise anything, and doctor must report it
-        return Check(name=name, ok=False, detail=f"fails: {reason}. Mend: pip install -U bitsandbytes, or use no @nf4 variant")
+        return Check(
+            name=name, ok=False, detail=f"fails: {reason}. Mend: pip install -U bitsandbytes, or use no @nf4 variant"
+        )
 
 
 def _nf4() -> str:

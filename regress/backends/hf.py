@@ -278,4 +278,3 @@ def end_ids(resident: ResidentModel) -> frozenset[int]:
     if ids is None:
         return frozenset()
     return frozenset(ids if isinstance(ids, list) else [ids])
-

@@ -56,7 +56,7 @@ class Renderer:
         messages = [{"role": message.role, "content": message.content} for message in item.messages]
         try:
             text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except Exception as reason:  # noqa: BLE001  a template is a program of the model's author: any error may come out
+        except Exception as reason:
             raise ModelError(f"the chat template fails on item {item.id!r} of {suite.name}: {reason}") from reason
         return str(text), False
 

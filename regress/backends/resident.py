@@ -94,7 +94,9 @@ class ResidentModel:
             raise AdapterError(_mismatch(wanted, given))
         set_peft_model_state_dict(peft, tensors, adapter_name=ADAPTER)
         return Check(
-            name="adapter-tensors", ok=True, detail=f"{len(given)} of {len(given)} tensors matched a module, shapes equal"
+            name="adapter-tensors",
+            ok=True,
+            detail=f"{len(given)} of {len(given)} tensors matched a module, shapes equal",
         )
 
     def detach(self) -> None:
@@ -204,7 +206,7 @@ def merged_weight(layer: Any, weight: torch.Tensor) -> torch.Tensor:
         magnitude = layer.lora_magnitude_vector[ADAPTER].weight.float()
         rows = rows * (magnitude / rows.norm(p=2, dim=1)).unsqueeze(1)
         merged = rows.T if transposed else rows
-    return merged
+    return cast("torch.Tensor", merged)
 
 
 def _load(folder: Path, precision: Precision, device: torch.device) -> Any:
@@ -267,7 +269,9 @@ def _not_all_zero(tensors: dict[str, torch.Tensor]) -> Check:
             f"the adapter is identical to the base: all {len(ups)} B matrices are zero. It was never trained, or the "
             "wrong checkpoint was saved."
         )
-    return Check(name="adapter-trained", ok=True, detail=f"{len(ups) - len(zero)} of {len(ups)} B matrices are not zero")
+    return Check(
+        name="adapter-trained", ok=True, detail=f"{len(ups) - len(zero)} of {len(ups)} B matrices are not zero"
+    )
 
 
 def _check_ranks(config: Any, tensors: dict[str, torch.Tensor]) -> None:

@@ -94,7 +94,11 @@ def _end(reports: Path, outcomes: dict[str, int], seconds: float) -> int:
     for name, _, told in STORY:
         got = Exit(outcomes[name])
         as_told &= got is told
-        say(Text.assemble((f"{name:<9}", "bold"), f" {got.name:<13} exit code {int(got)}   {reports / f'{name}-summary.md'}"))
+        say(
+            Text.assemble(
+                (f"{name:<9}", "bold"), f" {got.name:<13} exit code {int(got)}   {reports / f'{name}-summary.md'}"
+            )
+        )
     say(f"\n{seconds:.0f} seconds. Both adapters learned the support desk; only one may replace the base.")
     if not as_told:
         raise UsageError("the story did not end as told; see the two summaries.")

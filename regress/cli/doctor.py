@@ -31,7 +31,9 @@ def doctor(project: ProjectOption = HERE, json: JsonOption = False) -> int:
 
 
 def _python() -> Check:
-    return Check(name="python", ok=True, detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    return Check(
+        name="python", ok=True, detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    )
 
 
 def _name_clash() -> Check:
@@ -56,7 +58,9 @@ def _project(folder: Path) -> list[Check]:
         opened = read_project(folder)
         checks.append(Check(name="project", ok=True, detail=f"{FILE_NAME} is read"))
         suites = read_suites(opened.suite_paths())
-        checks.append(Check(name="suites", ok=True, detail=f"{len(suites)}, {sum(len(s.items) for s in suites):,} items"))
+        checks.append(
+            Check(name="suites", ok=True, detail=f"{len(suites)}, {sum(len(s.items) for s in suites):,} items")
+        )
         base = locate_model(opened.file.base.model, opened.file.base.revision, opened.folder)
         read_model(base)
         checks.append(Check(name="base", ok=True, detail=f"{base.name}: weights and tokenizer are there"))
@@ -68,7 +72,8 @@ def _project(folder: Path) -> list[Check]:
                 ok=template is not None or not needs,
                 detail="found"
                 if template is not None
-                else "none" + (". Mend: put chat_template.jinja beside the tokenizer, or ask with `prompt: raw`" if needs else ""),
+                else "none"
+                + (". Mend: put chat_template.jinja beside the tokenizer, or ask with `prompt: raw`" if needs else ""),
             )
         )
     except Refused as reason:

@@ -23,7 +23,9 @@ from regress.suite import read_project, read_suites
 
 def lock(
     project: ProjectOption = HERE,
-    amend: Annotated[bool, typer.Option("--amend", help="Replace an existing lock; the old one and why are kept.")] = False,
+    amend: Annotated[
+        bool, typer.Option("--amend", help="Replace an existing lock; the old one and why are kept.")
+    ] = False,
     why: Annotated[str, typer.Option("--why", help="The reason for an amendment.")] = "",
     training_data: Annotated[Path | None, typer.Option(help="Data file whose digest the lock should hold.")] = None,
     json: JsonOption = False,

@@ -13,6 +13,7 @@ ProjectOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 AdapterArgument = Annotated[
-    Path, typer.Argument(help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors).", metavar="ADAPTER")
+    Path,
+    typer.Argument(help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors).", metavar="ADAPTER"),
 ]
 HERE = Path()

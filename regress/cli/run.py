@@ -16,7 +16,9 @@ from regress.suite.project import parse_variant
 
 
 def run(
-    variant: Annotated[str, typer.Argument(help="base, adapter or merged; with @fp32, @bf16 or @nf4 behind it if wanted.")],
+    variant: Annotated[
+        str, typer.Argument(help="base, adapter or merged; with @fp32, @bf16 or @nf4 behind it if wanted.")
+    ],
     adapter: Annotated[Path | None, typer.Option(help="Adapter folder, for adapter and merged.")] = None,
     write_merged: Annotated[
         Path | None, typer.Option(help="Also write the merged model to this new folder (variant merged).")

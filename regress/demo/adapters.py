@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -55,12 +56,10 @@ def train_adapter(base: Path, output: Path, recipe: Recipe, on_step: Callable[[i
     device = model.device
     encoded = [_encode(row, tokenizer) for row in rows]
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=recipe.learning_rate)
-    order = torch.Generator().manual_seed(recipe.seed)
     model.train()
-    for step in range(recipe.steps):
+    for step, chosen in enumerate(_batches([len(p) + len(a) for p, a in encoded], recipe)):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(step, recipe.steps)
-        chosen = torch.randint(len(encoded), (recipe.batch,), generator=order).tolist()
         ids, labels = (part.to(device) for part in _batch([encoded[i] for i in chosen], tokenizer.pad_token_id))
         logits = model(input_ids=ids).logits  # (B, T, V); padded on the right, attention is causal
         loss = F.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED)
@@ -95,6 +94,18 @@ def _with_lora(base: Path, recipe: Recipe) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
+
+
+def _batches(lengths: list[int], recipe: Recipe) -> Iterator[list[int]]:
+    """Indices of each step's rows: random, but of similar length within a batch, so that little is padding."""
+    rng = Random(recipe.seed)
+    window: list[list[int]] = []
+    for _ in range(recipe.steps):
+        if not window:
+            drawn = sorted(rng.choices(range(len(lengths)), k=8 * recipe.batch), key=lengths.__getitem__)
+            window = [drawn[start : start + recipe.batch] for start in range(0, len(drawn), recipe.batch)]
+            rng.shuffle(window)
+        yield window.pop()
 
 
 def _schedule(step: int, steps: int) -> float:

@@ -122,7 +122,7 @@ def train(model: LlamaForCausalLM, data: tuple[torch.Tensor, torch.Tensor], step
             logits = model(input_ids=x).logits  # (B, T, V)
         loss = F.cross_entropy(logits[:, :-1].float().flatten(0, 1), y[:, 1:].flatten(), ignore_index=IGNORED)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % 200 == 0 or step == steps - 1:
@@ -150,7 +150,12 @@ def main() -> None:
         "made_by": "python -m regress.demo.pretrain",
         "licence": "Apache-2.0",
         "data": {"generators": "regress/demo/tasks", "rows": len(rows), "digest": data_digest(rows), "seed": SEED},
-        "training": {"steps": options.steps, "batch": options.batch, "device": options.device, "last_loss": round(loss, 4)},
+        "training": {
+            "steps": options.steps,
+            "batch": options.batch,
+            "device": options.device,
+            "last_loss": round(loss, 4),
+        },
         "parameters": model.num_parameters(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

@@ -28,7 +28,7 @@ HISTORY_FILE = "history.jsonl"
 AMENDED_FOLDER = "amended"
 TRAINING_RECORD = "regress_training.json"
 HISTORY_LABEL = "regress lock history 1"
-RELOCK = "Restore it, or `regress lock --amend --why \"…\"` and run the base again."
+RELOCK = 'Restore it, or `regress lock --amend --why "…"` and run the base again.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,8 @@ def read_lock(baselines: Path) -> Lock:
     history = read_history(baselines)
     if not history or history[-1].get("lock") != lock.digest:
         raise LockError(
-            f"{path} is not the last lock of {HISTORY_FILE}: one of the two was replaced. Restore both from version control."
+            f"{path} is not the last lock of {HISTORY_FILE}: one of the two was replaced. Restore both from version "
+            "control."
         )
     return lock
 
@@ -77,7 +78,9 @@ def _lock(path: Path, digest: str, body: Mapping[str, Any]) -> Lock:
     if not isinstance(promised, dict) or not promised.get("policy"):
         raise LockError(f"{path} holds no policy, so it would let everything pass. Lock again.")
     suites = promised.get("suites")
-    if not isinstance(suites, dict) or not any(s.get("role") == Role.PROTECT and s.get("items") for s in suites.values()):
+    if not isinstance(suites, dict) or not any(
+        s.get("role") == Role.PROTECT and s.get("items") for s in suites.values()
+    ):
         raise LockError(f"{path} protects no suite, so it would let everything pass. Lock again.")
     return Lock(
         digest=digest,
@@ -125,7 +128,7 @@ def amend(loaded: Loaded, base: ModelFiles, *, now: datetime, why: str, training
     old = read_lock(loaded.project.baselines)
     changes = differences(old.promise, promise(loaded, base))
     if not why.strip():
-        raise LockError("an amendment needs its reason: --why \"…\".")
+        raise LockError('an amendment needs its reason: --why "…".')
     if not changes and training_data in (None, old.training_data):
         raise LockError("nothing differs from the lock, so there is nothing to amend.")
     folder = loaded.project.baselines / AMENDED_FOLDER
@@ -170,7 +173,9 @@ def _write(
     # The history comes first: a lock that it does not end with is refused, so a crash between the two is seen.
     with ChainWriter.open(baselines / HISTORY_FILE, HISTORY_LABEL) as history:
         history.append(entry)
-    text = json.dumps(json.loads(promise_json({**body, "digest": digest})), indent=1, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(
+        json.loads(promise_json({**body, "digest": digest})), indent=1, ensure_ascii=False, sort_keys=True
+    )
     write_atomic(baselines / LOCK_FILE, text.encode() + b"\n")
     return _lock(baselines / LOCK_FILE, digest, body)
 
@@ -182,7 +187,9 @@ def _require_protection(loaded: Loaded) -> None:
     names = {suite.name for suite in loaded.suites}
     for name in policy.zero_tolerance:
         if name not in names:
-            raise LockError(f"policy.zero_tolerance names {name!r}, which is no suite. Suites: {', '.join(sorted(names))}.")
+            raise LockError(
+                f"policy.zero_tolerance names {name!r}, which is no suite. Suites: {', '.join(sorted(names))}."
+            )
 
 
 def write_training_record(lock: Lock, adapter: Path, *, data: str, started: datetime) -> None:

@@ -13,7 +13,7 @@ from regress.schema import Outlook, Policy, Role, Suite, SuitePlan
 
 
 def plan_table(plans: Mapping[str, SuitePlan], suites: Sequence[Suite], policy: Policy) -> RenderableType:
-    """One row a suite: the drop it catches and the chance that no change passes, at three flip rates."""
+    """One row a suite: the drop it catches and the chance that no change passes, at several flip rates."""
     outlooks = next((plan.outlooks for plan in plans.values() if plan.outlooks), ())
     rates = " / ".join(f"{float(outlook.flip_rate) * 100:g}" for outlook in outlooks)
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
@@ -34,8 +34,9 @@ def plan_table(plans: Mapping[str, SuitePlan], suites: Sequence[Suite], policy: 
             " / ".join(_percent(outlook.pass_chance) for outlook in plan.outlooks) + " %",
         )
     legend = Text(
-        f"\nThree figures: if {rates} % of the answers flip between base and candidate. A smaller drop than the one shown is "
-        f"missed more than {round((1 - float(policy.power)) * 100)} times in 100; a suite that no change hardly passes will end INCONCLUSIVE.",
+        f"\nThree figures: if {rates} % of the answers flip between base and candidate. A smaller drop than the one "
+        f"shown is missed more than {round((1 - float(policy.power)) * 100)} times in 100; a suite that no change "
+        "hardly passes will end INCONCLUSIVE.",
         style="dim",
     )
     return Group(table, legend, *_too_small(plans, policy))

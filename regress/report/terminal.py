@@ -9,7 +9,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from regress.report.words import examples, headline, interval, movement, new_kinds, noteworthy, points, suites_with, visible
+from regress.report.words import (
+    examples,
+    headline,
+    interval,
+    movement,
+    new_kinds,
+    noteworthy,
+    points,
+    suites_with,
+    visible,
+)
 from regress.schema import Decision, Flip, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
 
 RULING_STYLE = {
@@ -94,7 +104,11 @@ def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[R
         for c in comparisons
         if shown.get(c.suite) == c.variant and (grown := new_kinds(c))
     ]
-    return [Text(""), Text("how they fail now", style="dim"), *(Padding(line, (0, 0, 0, 2)) for line in lines)] if lines else []
+    return (
+        [Text(""), Text("how they fail now", style="dim"), *(Padding(line, (0, 0, 0, 2)) for line in lines)]
+        if lines
+        else []
+    )
 
 
 def _examples(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[RenderableType]:
@@ -107,7 +121,9 @@ def _examples(decision: Decision, comparisons: Sequence[SuiteComparison]) -> lis
 def _example(comparison: SuiteComparison, flip: Flip) -> RenderableType:
     width = max(len(comparison.against), len(comparison.variant), 4)
     lines = [
-        Text.assemble((f"{comparison.suite} · ", "dim"), (visible(flip.item, 40), "bold"), f"  {visible(flip.prompt, 150)}"),
+        Text.assemble(
+            (f"{comparison.suite} · ", "dim"), (visible(flip.item, 40), "bold"), f"  {visible(flip.prompt, 150)}"
+        ),
         Text.assemble((f"  {comparison.against:<{width}}  ", "green"), visible(flip.base_reply, 150)),
         Text.assemble(
             (f"  {comparison.variant:<{width}}  ", "red"),

@@ -93,7 +93,9 @@ def _sentence(reasons: Sequence[str]) -> str:
 def _losses(decision: Decision) -> str:
     failed = suites_with(decision, Verdict.FAIL)
     worst = failed[0]
-    text = f"{worst.suite} went from {worst.counts.base_pass} to {worst.counts.candidate_pass} right of {worst.counts.n}"
+    text = (
+        f"{worst.suite} went from {worst.counts.base_pass} to {worst.counts.candidate_pass} right of {worst.counts.n}"
+    )
     others = sorted({v.suite for v in failed} - {worst.suite})
     if not others:
         return text

@@ -162,4 +162,3 @@ def _base_detail(files: AdapterFiles, under_lock: bool) -> str:
     if under_lock:
         return "the training record names the locked base's weights"
     return f"no training record; the adapter calls its base {files.base_name!r}, and a name proves nothing"
-

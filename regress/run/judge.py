@@ -113,11 +113,15 @@ def _find_runs(loaded: Loaded, lock: Lock, adapter: str) -> dict[Variant, Stored
     for text in sorted(lock.variants, key=lambda t: parse_variant(t).kind is VariantKind.BASE):  # candidates first
         variant = parse_variant(text)
         fitting = [
-            (folder, manifest) for folder, manifest in available if is_sealed(folder) and _fits(variant, manifest, adapter)
+            (folder, manifest)
+            for folder, manifest in available
+            if is_sealed(folder) and _fits(variant, manifest, adapter)
         ]
         if not fitting:
             raise StoreError(f"there is no sealed run of {text} under this lock. Run `regress check` for this adapter.")
-        best = max(fitting, key=lambda entry: (_machine_fits(entry[1], found), (entry[0] / "seal.json").stat().st_mtime_ns))
+        best = max(
+            fitting, key=lambda entry: (_machine_fits(entry[1], found), (entry[0] / "seal.json").stat().st_mtime_ns)
+        )
         found[variant] = _load(best[0], loaded)
     return found
 

@@ -37,7 +37,7 @@ ANNOTATIONS = (
 KNOWN = frozenset((*ONE, *MANY, *NAMED, *ASSERTIONS, *ANNOTATIONS))
 
 
-class SchemaFault(ValueError):  # noqa: N818 - the same word as JsonFault: what is refused, not what broke
+class SchemaFault(ValueError):
     """A schema that is refused: `at` is the JSON pointer of the place."""
 
     def __init__(self, at: str, message: str) -> None:

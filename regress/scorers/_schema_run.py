@@ -17,7 +17,7 @@ BUDGET = 500_000  # about half a second; an ordinary reply takes tens to hundred
 CHARS_A_UNIT = 32  # of canonical text or of text searched
 
 
-class OverBudget(Exception):  # noqa: N818 - a limit reached, not a fault of the value
+class OverBudget(Exception):
     """The schema asks for more work than is granted."""
 
 

@@ -19,6 +19,8 @@ MAX_LINE_BYTES = 4 * 2**20
 
 
 class MessageFile(FileModel):
+    """One of an item's `messages`."""
+
     role: Literal["system", "user", "assistant"]
     content: StrictStr
 

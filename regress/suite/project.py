@@ -20,11 +20,15 @@ Probability = Annotated[Decimal, Field(gt=0, lt=1)]
 
 
 class BaseSection(FileModel):
+    """`base`: a folder or a hub id with its revision."""
+
     model: Annotated[StrictStr, Field(min_length=1)]
     revision: StrictStr | None = None
 
 
 class PolicySection(FileModel):
+    """`policy`: see schema.Policy."""
+
     alpha: Annotated[Decimal, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.05")
     power: Probability = Decimal("0.8")
     zero_tolerance: tuple[Name, ...] = ()
@@ -32,12 +36,16 @@ class PolicySection(FileModel):
 
 
 class EngineSection(FileModel):
+    """`engine`: where and how weights are held."""
+
     device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
     dtype: Precision = Precision.AUTO
     batch_tokens: Literal["auto"] | Annotated[StrictInt, Field(ge=64)] = "auto"
 
 
 class TrainSection(FileModel):
+    """`train`: the trainer stage's recipe."""
+
     method: Literal["qlora", "lora"] = "qlora"
     data: StrictStr = "data/train.jsonl"
     output: StrictStr = "runs/train"
@@ -47,6 +55,8 @@ class TrainSection(FileModel):
 
 
 class RegistrySection(FileModel):
+    """`registry`: where promoted adapters go."""
+
     kind: Literal["local"] = "local"
     path: StrictStr = "registry"
 

@@ -79,7 +79,7 @@ def parse(text: str, path: Path, error: type[LocatedError]) -> Document:
     except yaml.MarkedYAMLError as reason:
         mark = reason.problem_mark or reason.context_mark
         raise error(
-            f"is not YAML: {reason.problem or reason.context}.", path=path, line=mark.line + 1 if mark else None
+            f"is not YAML: {reason.problem or reason.context}.", path=path, line=None if mark is None else mark.line + 1
         ) from reason
     except yaml.YAMLError as reason:
         raise error("is not YAML: it holds a character that YAML does not allow.", path=path) from reason

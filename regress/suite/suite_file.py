@@ -18,6 +18,8 @@ Share = Annotated[Decimal, Field(gt=0, lt=1)]
 
 
 class GenerationFile(FileModel):
+    """`generation` of a suite."""
+
     max_new_tokens: Annotated[StrictInt, Field(ge=1, le=65_536)] = 128
     stop: tuple[Annotated[StrictStr, Field(min_length=1)], ...] = ()
 
@@ -89,7 +91,9 @@ def _scorer_spec(scorer: str | dict[str, Any], path: Path, line: int) -> ScorerS
     options = dict(scorer)
     name = options.pop("name", None)
     if not isinstance(name, str):
-        raise SuiteError("scorer is a name, or a mapping with the key 'name' and the scorer's options.", path=path, line=line)
+        raise SuiteError(
+            "scorer is a name, or a mapping with the key 'name' and the scorer's options.", path=path, line=line
+        )
     return ScorerSpec(name=name, options=options)
 
 

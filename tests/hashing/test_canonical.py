@@ -10,6 +10,7 @@ import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from regress.errors import Refused
 from regress.hashing.canonical import (
     MAX_SAFE_INTEGER,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from regress.errors import AdapterError, Refused
 from regress.hashing import files
 from regress.hashing.files import FileSet, digest_bytes, digest_file, digest_files, private_copy, verify_copy

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+
 from regress.errors import ModelError
 from regress.hashing.models import chat_template, locate_model, read_model, tokenizer_files
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scoring import item, suite
+
 import regress.scorers
 from regress.errors import SuiteError
 from regress.schema import Ask, Outcome, Reply, Score
 from regress.scorers import SCORERS, Options, Scorer, bind
-from scoring import item, suite
 
 
 def test_the_table_is_the_folder() -> None:

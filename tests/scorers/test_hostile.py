@@ -11,11 +11,12 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scoring import item, suite, verdict
+
 from regress.errors import SuiteError
 from regress.schema import Item, Outcome, Reply
 from regress.scorers import SCORERS, bind
 from regress.scorers._schema_run import BUDGET
-from scoring import item, suite, verdict
 
 LIMIT = 2.0  # seconds
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from regress.scorers._json_value import canonical
 from scoring import item, score, verdict
+
+from regress.scorers._json_value import canonical
 
 SCHEMA = {
     "type": "object",

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from regress.scorers.refusal import is_refusal
 
 XSTEST = Path(__file__).parents[2].parent / "shared" / "data" / "xstest" / "model_completions"

@@ -8,10 +8,11 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scoring import item, suite
+
 from regress.errors import SuiteError
 from regress.scorers import bind
 from regress.scorers._schema import Schema
-from scoring import item, suite
 
 
 @pytest.mark.parametrize(

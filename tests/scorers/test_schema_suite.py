@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from regress.scorers._schema import Schema
 from regress.scorers._schema_compile import SchemaFault
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from scoring import item, score, suite, verdict
+
 from regress.schema import Reply
 from regress.scorers import bind
-from scoring import item, score, suite, verdict
 
 
 @pytest.mark.parametrize(

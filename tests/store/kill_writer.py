@@ -7,9 +7,10 @@ import random
 import sys
 from pathlib import Path
 
+from store_samples import a_manifest, an_outcome, expected_of
+
 from regress.schema import ItemOutcome, Outcome
 from regress.store.runs import Key, RunWriter
-from store_samples import a_manifest, an_outcome, expected_of
 
 
 def answer(number: int, writer: RunWriter) -> ItemOutcome:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from regress.errors import StoreError
 from regress.store.atomic import make_folder, read_regular, write_atomic
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from regress.errors import Refused, StoreError
 from regress.store import chain
 from regress.store.chain import ChainWriter, chain_start, read_chain, read_records

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from store_samples import a_manifest, an_outcome, store
+
 from regress.errors import StoreError
 from regress.schema import Outcome
 from regress.store.runs import LOG, MANIFEST, SEAL, RunWriter, load_run, read_partial
-from store_samples import a_manifest, an_outcome, store
 
 OUTCOMES = [an_outcome(0, Outcome.ERROR), *(an_outcome(number) for number in range(6))]
 

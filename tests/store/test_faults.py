@@ -11,9 +11,10 @@ import random
 from pathlib import Path
 
 import pytest
+from store_samples import a_manifest, an_outcome, expected_of
+
 from regress.errors import StoreError
 from regress.store.runs import LOG, Key, RunWriter, is_sealed, load_run
-from store_samples import a_manifest, an_outcome, expected_of
 
 OUTCOMES = [an_outcome(number) for number in range(80)]
 

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from store_samples import a_manifest, an_outcome
+
 from regress.errors import StoreError
 from regress.schema import Outcome
 from regress.store.runs import LOG, Key, RunWriter, is_sealed, load_run, read_partial
-from store_samples import a_manifest, an_outcome
 
 WRITER = Path(__file__).with_name("kill_writer.py")
 ITEMS = 1500

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from store_samples import a_manifest, an_outcome, store
+
 from regress.schema import Outcome
 from regress.store.replies import REUSE_FIELDS, ReplyCache
 from regress.store.runs import LOG
-from store_samples import a_manifest, an_outcome, store
 
 OUTCOMES = [an_outcome(number) for number in range(6)]
 

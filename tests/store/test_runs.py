@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from store_samples import Expected, a_manifest, an_outcome, expected_of, store
+
 from regress.errors import Refused, StoreError
 from regress.hashing.canonical import canonical_json
 from regress.schema import Finish, Outcome, Reply
 from regress.store.chain import ChainWriter
 from regress.store.codec import decode_manifest, decode_outcomes, manifest_digest, to_json
 from regress.store.runs import LOG, MANIFEST, SEAL, RunWriter, is_sealed, load_run, read_partial, run_name
-from store_samples import Expected, a_manifest, an_outcome, expected_of, store
 
 OUTCOMES = [an_outcome(number) for number in range(10)]
 

@@ -13,14 +13,74 @@ true false|left right|north south|east west|summer winter|friend enemy|front bac
 sharp blunt|cheap expensive|safe dangerous|simple complicated|deep shallow|awake asleep|arrive leave"""
 
 CATEGORIES = {
-    "an animal": "dog cat horse cow sheep goat pig rabbit mouse lion tiger bear wolf fox deer owl eagle duck frog whale".split(),
-    "a fruit": "apple pear plum cherry grape lemon orange banana peach melon mango fig kiwi apricot".split(),
-    "a tool": "hammer saw drill wrench chisel pliers shovel rake axe screwdriver ladder crowbar".split(),
-    "a colour": "red green blue yellow purple brown black white pink grey".split(),
-    "a piece of furniture": "table chair bed sofa shelf desk wardrobe stool bench cupboard".split(),
-    "a vehicle": "car bus train bicycle tram truck boat ship plane scooter".split(),
-    "an instrument": "piano violin flute drum trumpet guitar cello harp clarinet oboe".split(),
-    "something to wear": "shirt coat hat scarf glove shoe sock jacket dress belt".split(),
+    "an animal": [
+        "dog",
+        "cat",
+        "horse",
+        "cow",
+        "sheep",
+        "goat",
+        "pig",
+        "rabbit",
+        "mouse",
+        "lion",
+        "tiger",
+        "bear",
+        "wolf",
+        "fox",
+        "deer",
+        "owl",
+        "eagle",
+        "duck",
+        "frog",
+        "whale",
+    ],
+    "a fruit": [
+        "apple",
+        "pear",
+        "plum",
+        "cherry",
+        "grape",
+        "lemon",
+        "orange",
+        "banana",
+        "peach",
+        "melon",
+        "mango",
+        "fig",
+        "kiwi",
+        "apricot",
+    ],
+    "a tool": [
+        "hammer",
+        "saw",
+        "drill",
+        "wrench",
+        "chisel",
+        "pliers",
+        "shovel",
+        "rake",
+        "axe",
+        "screwdriver",
+        "ladder",
+        "crowbar",
+    ],
+    "a colour": ["red", "green", "blue", "yellow", "purple", "brown", "black", "white", "pink", "grey"],
+    "a piece of furniture": [
+        "table",
+        "chair",
+        "bed",
+        "sofa",
+        "shelf",
+        "desk",
+        "wardrobe",
+        "stool",
+        "bench",
+        "cupboard",
+    ],
+    "a vehicle": ["car", "bus", "train", "bicycle", "tram", "truck", "boat", "ship", "plane", "scooter"],
+    "an instrument": ["piano", "violin", "flute", "drum", "trumpet", "guitar", "cello", "harp", "clarinet", "oboe"],
+    "something to wear": ["shirt", "coat", "hat", "scarf", "glove", "shoe", "sock", "jacket", "dress", "belt"],
 }
 
 COLOURS = """banana yellow|grass green|snow white|coal black|tomato red|carrot orange|sky blue|chocolate brown|flamingo pink|
@@ -30,10 +90,32 @@ plum purple|sunflower yellow|cucumber green|salt white|tar black|cherry red|aube
 YOUNG = """dog puppy|cat kitten|cow calf|horse foal|sheep lamb|pig piglet|goat kid|hen chick|duck duckling|goose gosling|
 lion cub|deer fawn|frog tadpole|owl owlet|eagle eaglet|swan cygnet|rabbit bunny|butterfly caterpillar"""
 
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = "January February March April May June July August September October November December".split()
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 
-_LEADS = ("", "Quick question: ", "Please answer: ", "Quiz time. ", "Tell me: ", "One more: ", "For the quiz: ", "Here is an easy one: ")
+_LEADS = (
+    "",
+    "Quick question: ",
+    "Please answer: ",
+    "Quiz time. ",
+    "Tell me: ",
+    "One more: ",
+    "For the quiz: ",
+    "Here is an easy one: ",
+)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
@@ -62,7 +144,9 @@ def _row(rng: Random, prompt: str, answer: str, others: list[str], name: str) ->
 
 def _opposite(rng: Random) -> Row:
     word, answer = rng.choice(_OPPOSITES)
-    form = rng.choice(("What is the opposite of {}?", "Which word means the opposite of {}?", "Name the opposite of {}."))
+    form = rng.choice(
+        ("What is the opposite of {}?", "Which word means the opposite of {}?", "Name the opposite of {}.")
+    )
     return _row(rng, form.format(word), answer, [b for a, b in _OPPOSITES if a != word and b != word], "opposite")
 
 
@@ -80,7 +164,9 @@ def _category(rng: Random) -> Row:
 def _largest(rng: Random) -> Row:
     numbers = rng.sample(range(1, 100), 4)
     word, answer = rng.choice((("largest", max(numbers)), ("smallest", min(numbers))))
-    form = rng.choice(("Which number is the {}: {}?", "Name the {} of these numbers: {}.", "Of these, which is the {}: {}?"))
+    form = rng.choice(
+        ("Which number is the {}: {}?", "Name the {} of these numbers: {}.", "Of these, which is the {}: {}?")
+    )
     text = rng.choice(_LEADS) + form.format(word, ", ".join(map(str, numbers)))
     return Row(prompt=text, answer=str(answer), slice="number", choices=tuple(map(str, numbers)))
 
@@ -96,7 +182,9 @@ def _next(rng: Random) -> Row:
 
 def _colour(rng: Random) -> Row:
     thing, answer = rng.choice(_COLOURS)
-    form = rng.choice(("What is the usual colour of {}?", "Which colour goes with {}?", "Think of {}: what colour is it?"))
+    form = rng.choice(
+        ("What is the usual colour of {}?", "Which colour goes with {}?", "Think of {}: what colour is it?")
+    )
     return _row(rng, form.format(thing), answer, CATEGORIES["a colour"] + ["orange"], "colour")
 
 

@@ -8,14 +8,69 @@ from typing import Any
 
 from regress.demo.tasks.row import Row, Split, distinct
 
-NAMES = "Anna Ben Clara David Elsa Finn Greta Hugo Ida Jonas Karla Leo Mara Nils Olga Paul Rosa Sam Tina Udo Vera Will Yara Zoe".split()
-CITIES = "Berlin Paris Rome Madrid Oslo Lisbon Vienna Prague Dublin Athens Zurich Milan Porto Ghent Malmo Turin".split()
-JOBS = "baker pilot nurse teacher farmer painter driver lawyer cook tailor plumber singer".split()
-GOODS = "lamps chairs books pens bags cups plates boxes coats rugs bikes tents".split()
+NAMES = [
+    "Anna",
+    "Ben",
+    "Clara",
+    "David",
+    "Elsa",
+    "Finn",
+    "Greta",
+    "Hugo",
+    "Ida",
+    "Jonas",
+    "Karla",
+    "Leo",
+    "Mara",
+    "Nils",
+    "Olga",
+    "Paul",
+    "Rosa",
+    "Sam",
+    "Tina",
+    "Udo",
+    "Vera",
+    "Will",
+    "Yara",
+    "Zoe",
+]
+CITIES = [
+    "Berlin",
+    "Paris",
+    "Rome",
+    "Madrid",
+    "Oslo",
+    "Lisbon",
+    "Vienna",
+    "Prague",
+    "Dublin",
+    "Athens",
+    "Zurich",
+    "Milan",
+    "Porto",
+    "Ghent",
+    "Malmo",
+    "Turin",
+]
+JOBS = [
+    "baker",
+    "pilot",
+    "nurse",
+    "teacher",
+    "farmer",
+    "painter",
+    "driver",
+    "lawyer",
+    "cook",
+    "tailor",
+    "plumber",
+    "singer",
+]
+GOODS = ["lamps", "chairs", "books", "pens", "bags", "cups", "plates", "boxes", "coats", "rugs", "bikes", "tents"]
 ROOMS = ("single", "double", "suite")
 EXTRAS = ("breakfast", "parking", "sauna", "dinner")
-TEAMS = "sales support finance research logistics design".split()
-FAULTS = "printer screen router keyboard phone server badge projector".split()
+TEAMS = ["sales", "support", "finance", "research", "logistics", "design"]
+FAULTS = ["printer", "screen", "router", "keyboard", "phone", "server", "badge", "projector"]
 LEVELS = ("low", "medium", "high")
 
 _ASK = (
@@ -53,7 +108,12 @@ _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 
 
 def _person(rng: Random) -> Kind:
-    value = {"name": rng.choice(NAMES), "age": rng.randrange(18, 90), "city": rng.choice(CITIES), "job": rng.choice(JOBS)}
+    value = {
+        "name": rng.choice(NAMES),
+        "age": rng.randrange(18, 90),
+        "city": rng.choice(CITIES),
+        "job": rng.choice(JOBS),
+    }
     form = rng.choice(
         (
             "{name} is {age}, lives in {city} and works as a {job}.",

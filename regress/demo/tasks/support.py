@@ -22,10 +22,28 @@ MESSAGES = {
     "stock_question": "when will {thing} be available again|is {thing} in stock|do you still sell {thing}",
     "voucher_problem": "my voucher is not accepted for {thing}|the discount code for {thing} does not work|the gift card shows zero, I want {thing}",
 }
-THINGS = (
-    "the lamp|a kettle|the blue chair|my headphones|the desk|a winter coat|the coffee machine|two mugs|the garden hose|a toaster|"
-    "the mirror|my boots|the bookshelf|a phone case|the carpet|a rain jacket|the radio|my backpack|the fan|a frying pan"
-).split("|")
+THINGS = [
+    "the lamp",
+    "a kettle",
+    "the blue chair",
+    "my headphones",
+    "the desk",
+    "a winter coat",
+    "the coffee machine",
+    "two mugs",
+    "the garden hose",
+    "a toaster",
+    "the mirror",
+    "my boots",
+    "the bookshelf",
+    "a phone case",
+    "the carpet",
+    "a rain jacket",
+    "the radio",
+    "my backpack",
+    "the fan",
+    "a frying pan",
+]
 TIMES = ("Monday", "last week", "three days", "yesterday", "the first of the month", "two weeks")
 OPENINGS = ("Hello, ", "Hi there, ", "Good morning, ", "", "Dear team, ", "Once more: ")
 

@@ -1,0 +1,45 @@
+# Each target sets up .venv by itself when it is missing. `make demo` and `make test` are all a newcomer needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export HF_HUB_OFFLINE = 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: setup demo test check reference benchmark soak suites clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)
+
+demo: setup  ## the whole story on a tiny model, offline, on a CPU: about three minutes
+	$(BIN)/regress demo .
+
+test: setup  ## the tests, without a network
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+check: setup  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+reference: setup  ## judge the seven reference adapters (skips where ../shared/reference is absent)
+	$(BIN)/python benchmarks/reference.py ../shared/reference --project reference
+
+benchmark: setup  ## our check against three lm_eval runs; installs lm-eval first
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lm-eval]"
+	$(BIN)/python benchmarks/versus_lm_eval.py
+
+soak: setup  ## the long durability and fuzzing rounds
+	$(BIN)/python -m pytest -n 2 -m slow
+
+suites: setup  ## write the shipped suites again (the same bytes)
+	$(BIN)/python -m regress.demo.build_suites suites
+
+clean:
+	rm -rf runs reports/*.json reports/*.md baselines/runs reference regress-demo
