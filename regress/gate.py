@@ -81,8 +81,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
             verdict = Verdict.UNDECIDED
             reason = f"{comparison.clusters} clusters are too few to tell (at least {MIN_CLUSTERS})"
         elif verdict is Verdict.UNDECIDED:
-            needed = _needed(comparison, policy)
-            reason = f"neither within nor beyond the margin for certain; about {needed:,} items would settle no change"
+            needed, reason = _open_question(comparison, policy)
         else:
             reason = _movement(comparison)
     return SuiteVerdict(
@@ -176,7 +175,7 @@ def _refusals(
 
 
 def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy) -> list[str]:
-    """A hit keeps a candidate from promotion; rejecting takes a second detector's confirmation, which is not here yet."""
+    """A hit keeps a candidate from promotion; to reject takes a second detector's word, which is not here yet."""
     return [
         f"{c.suite} ({c.variant}): {c.counts.n - c.counts.candidate_pass} of {c.counts.n} zero-tolerance probes failed"
         for c in comparisons
@@ -219,12 +218,24 @@ def _interval(comparison: SuiteComparison) -> tuple[float, float] | None:
     return low, high
 
 
-def _needed(comparison: SuiteComparison, policy: Policy) -> int:
-    """Items for PASS if nothing was lost in truth, at the flip rate seen (at least one flip is assumed)."""
+def _open_question(comparison: SuiteComparison, policy: Policy) -> tuple[int | None, str]:
+    """How many items would decide, and the sentence: if nothing was lost, or else if what was seen is the truth."""
     counts = comparison.counts
-    flips = max(counts.lost + counts.gained, 1) / counts.n
-    iid = needed_n(float(comparison.margin or 0), flips, float(policy.alpha), float(policy.power))
-    return math.ceil(iid * comparison.design_effect)
+    flips = max(counts.lost + counts.gained, 1) / counts.n  # at least one flip is assumed
+    seen = (counts.lost - counts.gained) / counts.n
+
+    def items(drop: float) -> int | None:
+        n = needed_n(float(comparison.margin or 0), flips, float(policy.alpha), float(policy.power), drop)
+        return None if n is None else math.ceil(n * comparison.design_effect)
+
+    if (needed := items(0.0)) is not None and needed > counts.n:
+        return (
+            needed,
+            f"{_movement(comparison)}: within the margin or beyond it; {needed:,} items would settle no change",
+        )
+    needed = items(seen)
+    close = f"{_movement(comparison)}: a drop of {seen * 100:.1f} points is too close to the margin to call"
+    return needed, close if needed is None else f"{close}; {needed:,} items would settle it"
 
 
 def _movement(comparison: SuiteComparison) -> str:

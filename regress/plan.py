@@ -27,7 +27,7 @@ def plan_suite(suite: Suite, policy: Policy) -> SuitePlan:
                 flip_rate=rate,
                 detectable=detectable_drop(n, margin, float(rate), alpha, power),
                 pass_chance=pass_power(n, margin, float(rate), alpha),
-                needed_n=needed_n(margin, float(rate), alpha, power),
+                needed_n=needed_n(margin, float(rate), alpha, power) or n,
             )
             for rate in FLIP_RATES
         ),

@@ -8,8 +8,6 @@ that leaves log-probabilities 0.17 off.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -93,11 +91,8 @@ class ResidentModel:
         if wanted != given:
             raise AdapterError(_mismatch(wanted, given))
         set_peft_model_state_dict(peft, tensors, adapter_name=ADAPTER)
-        return Check(
-            name="adapter-tensors",
-            ok=True,
-            detail=f"{len(given)} of {len(given)} tensors matched a module, shapes equal",
-        )
+        matched = f"{len(given)} of {len(given)} tensors matched a module, shapes equal"
+        return Check(name="adapter-tensors", ok=True, detail=matched)
 
     def detach(self) -> None:
         """Take the adapter off and leave the base's own modules and weights."""
@@ -218,7 +213,6 @@ def _load(folder: Path, precision: Precision, device: torch.device) -> Any:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=compute_dtype(precision, device),
         )
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
@@ -305,6 +299,3 @@ def _fresh(folder: Path) -> Path:
 def _first_sentence(reason: Exception) -> str:
     text = " ".join(str(reason).split())
     return text if len(text) <= 300 else text[:297] + "..."
-
-
-warnings.filterwarnings("ignore", module=r"peft\..*", category=UserWarning)

@@ -33,8 +33,8 @@ def demo(
 ) -> int:
     """Lock six suites, train two QLoRA adapters for a support desk, and judge both.
 
-    One learns its task and forgets everything else: REJECT. The other keeps what there was: PROMOTE. About three minutes
-    on two cores; nothing is downloaded. Exit code 0 when both verdicts come out as told.
+    One learns its task and forgets everything else: REJECT. The other keeps what there was: PROMOTE. About three
+    minutes on two cores; nothing is downloaded. Exit code 0 when both verdicts come out as told.
     """
     started = time.monotonic()
     if not (folder / FILE_NAME).is_file():

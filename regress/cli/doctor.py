@@ -45,8 +45,8 @@ def _name_clash() -> Check:
     return Check(
         name="name",
         ok=False,
-        detail=f"the unrelated distribution `regress` {other} is installed and shares the package name. Mend: pip uninstall "
-        "regress, then pip install --force-reinstall --no-deps regress-harness",
+        detail=f"the unrelated distribution `regress` {other} is installed and shares the package name. Mend: pip "
+        "uninstall regress, then pip install --force-reinstall --no-deps regress-harness",
     )
 
 

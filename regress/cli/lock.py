@@ -32,8 +32,8 @@ def lock(
 ) -> int:
     """Check the suites, say what drop each can detect, and freeze everything in baselines/lock.json.
 
-    Lock before you train and commit the file. Afterwards `check` stops when an item, scorer, template, margin or setting
-    differs.
+    Lock before you train and commit the file. Afterwards `check` stops when an item, scorer, template, margin or
+    setting differs.
     """
     opened = read_project(project)
     if why and not amend:

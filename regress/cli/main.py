@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -22,7 +25,7 @@ app = typer.Typer(
     name="regress",
     help="May this fine-tuned adapter replace what is in production? Suites are locked before training; base, adapter "
     "and merged model answer them; a paired diff and a gate with controlled error rates decide.",
-    epilog="Exit codes: 0 PROMOTE or done · 2 usage · 3 REJECT · 4 INCONCLUSIVE · 5 REFUSED (evidence broken) · 1 a bug.",
+    epilog="Exit codes: 0 PROMOTE or done · 2 usage · 3 REJECT · 4 INCONCLUSIVE · 5 REFUSED (evidence broken) · 1 bug.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -57,8 +60,18 @@ def _options(
     pass
 
 
+def quiet_libraries() -> None:
+    """Keep model libraries from talking over us: their hints are not about the user's work."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", category=UserWarning, module="peft")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command. Only PROMOTE and finished commands return 0; an uncaught exception ends in Python's 1."""
+    quiet_libraries()
     try:
         result = app(args=arguments, standalone_mode=False)
     except click.ClickException as complaint:

@@ -1,4 +1,4 @@
-"""Two ways of fine-tuning the embedded model for a support desk, both real QLoRA: NF4 base, LoRA on every linear layer."""
+"""Two ways of fine-tuning the embedded model for a support desk, real QLoRA: NF4 base, LoRA on all linear layers."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def encode(rows: Sequence[Row], tokenizer: Any, device: str) -> tuple[torch.Tens
 
 
 def train(model: LlamaForCausalLM, data: tuple[torch.Tensor, torch.Tensor], steps: int, batch: int) -> float:
-    """AdamW with warm-up and cosine decay; returns the last loss. Rows are padded on the right and attention is causal."""
+    """AdamW with warm-up and cosine decay; returns the last loss. Rows are padded on the right, attention is causal."""
     ids, labels = data
     generator = torch.Generator().manual_seed(SEED)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.05)

@@ -51,8 +51,8 @@ def _too_small(plans: Mapping[str, SuitePlan], policy: Policy) -> list[Text]:
             first = lacking[0]
             lines.append(
                 Text(
-                    f"{name}: at {float(first.flip_rate) * 100:g} % flips {first.needed_n:,} items would pass no change "
-                    f"{float(policy.power) * 100:g} % of the time.",
+                    f"{name}: at {float(first.flip_rate) * 100:g} % flips {first.needed_n:,} items would pass no "
+                    f"change {float(policy.power) * 100:g} % of the time.",
                     style="dim",
                 )
             )

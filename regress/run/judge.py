@@ -82,8 +82,8 @@ def trained_under_lock(record: Mapping[str, Any] | None, lock: Lock) -> bool:
         return False
     if record.get("lock") != lock.digest:
         raise LockError(
-            f"the adapter was trained under another lock ({str(record.get('lock'))[:19]}…, here {lock.digest[:19]}…): the "
-            "evaluation was changed after training. Train again under this lock, or restore the old one."
+            f"the adapter was trained under another lock ({str(record.get('lock'))[:19]}…, here {lock.digest[:19]}…): "
+            "the evaluation was changed after training. Train again under this lock, or restore the old one."
         )
     if record.get("base") != lock.promise["base"]["digest"]:
         raise LockError("the adapter's training record names other base weights than the locked base's.")

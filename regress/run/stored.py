@@ -17,7 +17,7 @@ from regress.suite import Project, read_suites
 
 
 def judge_stored(project: Project, adapter: Path) -> Judgement:
-    """The decision on these very adapter bytes under the lock as it stands; raises Refused where evidence is missing."""
+    """The decision on these very adapter bytes under the lock; raises Refused where evidence is missing."""
     loaded = load(project, read_suites(project.suite_paths()))
     lock = read_lock(project.baselines)
     verify(lock, loaded, None)

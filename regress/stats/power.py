@@ -48,15 +48,17 @@ def fail_power(n: int, margin: float, flip_rate: float, alpha: float, drop: floa
     return _chance((drop - margin) * math.sqrt(n) - z * null_sd, sd)
 
 
-def needed_n(margin: float, flip_rate: float, alpha: float, power: float) -> int:
-    """Items that PASS needs with probability `power` when nothing was lost.
+def needed_n(margin: float, flip_rate: float, alpha: float, power: float, drop: float = 0.0) -> int | None:
+    """Items that a verdict needs with probability `power` when `drop` is the true one; PASS for a drop below the margin.
 
-    n = (z_alpha sqrt(v0) + z_power sqrt(psi))² / margin², v0 the restricted variance at -margin.
+    n = (z_alpha sqrt(v0) + z_power sd)² / (margin - drop)², v0 the restricted variance at -margin. None for a drop
+    that equals the margin, which no number of items tells apart from it.
     """
     _check(margin, flip_rate, alpha)
-    null_sd, sd, _ = _spreads(margin, flip_rate, 0.0)
+    null_sd, sd, _ = _spreads(margin, flip_rate, drop)
     root = _NORMAL.inv_cdf(1.0 - alpha) * null_sd + _NORMAL.inv_cdf(power) * sd
-    return max(1, math.ceil((root / margin) ** 2))
+    distance = abs(margin - drop)
+    return max(1, math.ceil((root / distance) ** 2)) if distance > 1e-4 else None
 
 
 def detectable_drop(n: int, margin: float, flip_rate: float, alpha: float, power: float) -> float | None:

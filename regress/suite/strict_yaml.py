@@ -95,7 +95,7 @@ class _Builder:
         self.lines: dict[KeyPath, int] = {}
 
     def refuse(self, message: str, event: Any) -> LocatedError:
-        return self.error(message, path=self.path, line=event.start_mark.line + 1)
+        return self.error(message, path=self.path, line=_line(event))
 
     def document(self, events: Iterator[Any]) -> object:
         value: object = None
@@ -115,7 +115,7 @@ class _Builder:
             raise self.refuse("uses an anchor or alias (& or *); write the value out.", event)
         if event.tag not in (None, "!") or (event.tag == "!" and not isinstance(event, yaml.ScalarEvent)):
             raise self.refuse(f"uses the tag {event.tag}; only plain data is read.", event)
-        self.lines.setdefault(at, event.start_mark.line + 1)
+        self.lines.setdefault(at, _line(event))
         if isinstance(event, yaml.MappingStartEvent):
             return self.mapping(events, at)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -130,7 +130,7 @@ class _Builder:
             key = event.value
             if key in result:
                 raise self.refuse(f"gives the key {key!r} twice.", event)
-            self.lines[(*at, key)] = event.start_mark.line + 1
+            self.lines[(*at, key)] = _line(event)
             result[key] = self.node(next(events), events, (*at, key))
         return result
 
@@ -139,6 +139,11 @@ class _Builder:
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
             result.append(self.node(event, events, (*at, len(result))))
         return result
+
+
+def _line(event: Any) -> int:
+    """The line an event starts on, from 1."""
+    return int(event.start_mark.line) + 1
 
 
 def scalar(text: str, *, plain: bool) -> object:

@@ -14,6 +14,8 @@ _GIVE_UP = 400  # draws without a new row, for each row wanted
 
 
 class Split(StrEnum):
+    """Which side of the hash a content falls on."""
+
     TRAIN = "train"
     TEST = "test"
 
