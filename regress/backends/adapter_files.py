@@ -1,7 +1,7 @@
 """An adapter folder, read as untrusted input before any model library sees it.
 
-The folder is copied to a private place while it is hashed, so what was judged is what was hashed; only known file
-names, regular files and safetensors are taken, and adapter_config.json has to fit a bounded schema of our own: PEFT would run
+The folder is copied to a private place while it is hashed, so what was judged is what was hashed. Only known names,
+regular files and safetensors are taken, and adapter_config.json has to fit a bounded schema of our own: PEFT would run
 regular expressions from it, build any rank, and replicate layers without end.
 """
 

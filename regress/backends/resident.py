@@ -139,7 +139,7 @@ class ResidentModel:
         self._snapshots.clear()
 
     def _original(self, name: str, layer: Any) -> torch.Tensor:
-        """The base's weight from disk, or, where the checkpoint calls it otherwise, from a copy taken before merging."""
+        """The base's weight from disk, or, where the checkpoint calls it otherwise, from a copy made before merging."""
         if name in self._snapshots:
             return self._snapshots[name]
         stored = self._checkpoint.tensor(f"{name}.weight")

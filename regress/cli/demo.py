@@ -15,14 +15,13 @@ from regress.cli.check import check
 from regress.cli.console import Bar, console, say
 from regress.cli.lock import lock
 from regress.demo.project import scaffold
-from regress.errors import UsageError
 from regress.schema import Exit
 from regress.suite import read_project
 from regress.suite.project import FILE_NAME
 
 STORY = (
-    ("careless", "support tickets only, a high rate, many steps: what a hurried Friday looks like", Exit.REJECT),
-    ("careful", "the same tickets with plenty of what the model could do before, at a low rate", Exit.PROMOTE),
+    ("careless", "support tickets only, at a high rate", Exit.REJECT),
+    ("careful", "the same tickets among what it knew before", Exit.PROMOTE),
 )
 
 
@@ -99,10 +98,12 @@ def _end(reports: Path, outcomes: dict[str, int], seconds: float) -> int:
                 (f"{name:<9}", "bold"), f" {got.name:<13} exit code {int(got)}   {reports / f'{name}-summary.md'}"
             )
         )
-    say(f"\n{seconds:.0f} seconds. Both adapters learned the support desk; only one may replace the base.")
-    if not as_told:
-        raise UsageError("the story did not end as told; see the two summaries.")
-    return Exit.PROMOTE
+    say(f"\n{seconds:.0f} seconds.")
+    if as_told:
+        say("Both adapters learned the support desk; only one of them may replace the base.")
+    else:
+        say("The story did not end as told: see the two summaries.")
+    return Exit.PROMOTE if as_told else Exit.BUG
 
 
 def _chapter(title: str) -> None:

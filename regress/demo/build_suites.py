@@ -19,8 +19,8 @@ SEED = 2026
 class Shipped:
     """One suite: which task it samples, how many items, and its file's keys.
 
-    Sizes follow from margins: at 5 % flips a margin of 3 points needs about 380 items, one of 4 about 230, for
-    PASS eight times in ten, JSON at 2 % flips and 2 points about 350; each suite has more, since several have to pass together.
+    Sizes follow from margins: for PASS eight times in ten, a margin of 3 points needs about 380 items at 5 % flips and
+    one of 4 about 230, JSON at 2 % flips and 2 points about 350. Each suite has more, since several have to pass.
     """
 
     task: str

@@ -49,7 +49,7 @@ def fail_power(n: int, margin: float, flip_rate: float, alpha: float, drop: floa
 
 
 def needed_n(margin: float, flip_rate: float, alpha: float, power: float, drop: float = 0.0) -> int | None:
-    """Items that a verdict needs with probability `power` when `drop` is the true one; PASS for a drop below the margin.
+    """Items that a verdict needs with probability `power` when `drop` is the true one (PASS if below the margin).
 
     n = (z_alpha sqrt(v0) + z_power sd)² / (margin - drop)², v0 the restricted variance at -margin. None for a drop
     that equals the margin, which no number of items tells apart from it.
