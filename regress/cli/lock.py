@@ -38,7 +38,7 @@ def lock(
     opened = read_project(project)
     if why and not amend:
         raise UsageError("--why belongs to --amend.")
-    loaded = load(opened, read_suites(opened.suite_paths()))
+    loaded = load(opened, read_suites(opened.suite_paths()), check_items=True)
     base = read_model(locate_model(opened.file.base.model, opened.file.base.revision, opened.folder))
     data = None if training_data is None else digest_file(training_data).digest
     now = datetime.now(UTC)

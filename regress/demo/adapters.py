@@ -34,7 +34,7 @@ class Recipe:
 
 
 RECIPES = {
-    "careless": Recipe(counts={"support": 1500}, steps=60, learning_rate=4e-3, rank=16),
+    "careless": Recipe(counts={"support": 1500}, steps=90, learning_rate=4e-3, rank=32),
     "careful": Recipe(
         counts={"support": 3500, "choice": 1200, "words": 1500, "records": 1000, "harmful": 1800, "benign": 1800},
         steps=300,

@@ -65,7 +65,9 @@ def read_lock(baselines: Path) -> Lock:
         raise LockError(f"{path} has format {body.get('format')!r}; this version reads format {LOCK_FORMAT}.")
     lock = _lock(path, digest, body)
     history = read_history(baselines)
-    if not history or history[-1].get("lock") != lock.digest:
+    links = [(entry.get("lock"), entry.get("previous")) for entry in history]
+    chained = [previous for _, previous in links] == [None, *(locked for locked, _ in links[:-1])]
+    if not chained or links[-1] != (lock.digest, lock.previous):
         raise LockError(
             f"{path} is not the last lock of {HISTORY_FILE}: one of the two was replaced. Restore both from version "
             "control."
@@ -78,10 +80,11 @@ def _lock(path: Path, digest: str, body: Mapping[str, Any]) -> Lock:
     if not isinstance(promised, dict) or not promised.get("policy"):
         raise LockError(f"{path} holds no policy, so it would let everything pass. Lock again.")
     suites = promised.get("suites")
-    if not isinstance(suites, dict) or not any(
-        s.get("role") == Role.PROTECT and s.get("items") for s in suites.values()
-    ):
+    whole = isinstance(suites, dict) and all(isinstance(s, dict) and "items" in s for s in suites.values())
+    if not whole or not any(s.get("role") == Role.PROTECT and s["items"] for s in promised["suites"].values()):
         raise LockError(f"{path} protects no suite, so it would let everything pass. Lock again.")
+    if not isinstance(promised.get("variants"), list) or not isinstance(promised.get("base"), dict):
+        raise LockError(f"{path} names no variants or no base. Restore it from version control.")
     return Lock(
         digest=digest,
         promise=promised,
@@ -120,6 +123,11 @@ def create(loaded: Loaded, base: ModelFiles, *, now: datetime, training_data: st
     """Write the first lock. Raises LockError when there is one, or when the project protects nothing."""
     if (loaded.project.baselines / LOCK_FILE).exists():
         raise LockError(f"{loaded.project.baselines / LOCK_FILE} exists. {RELOCK}")
+    if past := read_history(loaded.project.baselines):
+        raise LockError(
+            f"{HISTORY_FILE} knows {len(past)} lock{'s' if len(past) > 1 else ''}, but {LOCK_FILE} is gone. Restore it "
+            f"from version control; only where no lock was ever used, delete {HISTORY_FILE} and lock again."
+        )
     return _write(loaded, base, now=now, training_data=training_data, previous=None, why="first lock", changes=[])
 
 

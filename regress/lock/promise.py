@@ -31,9 +31,13 @@ class Loaded:
         return next(suite for suite in self.suites if suite.name == name)
 
 
-def load(project: Project, suites: tuple[Suite, ...]) -> Loaded:
-    """Bind every suite's scorer, which checks each item; raises SuiteError."""
-    return Loaded(project=project, suites=suites, scorers={suite.name: bind(suite) for suite in suites})
+def load(project: Project, suites: tuple[Suite, ...], *, check_items: bool) -> Loaded:
+    """Bind every suite's scorer; raises SuiteError.
+
+    Whoever writes a lock has each item checked; whoever verifies one knows by digest that they are the same items.
+    """
+    scorers = {suite.name: bind(suite, check_items=check_items) for suite in suites}
+    return Loaded(project=project, suites=suites, scorers=scorers)
 
 
 def promise(loaded: Loaded, base: ModelFiles | None) -> dict[str, Any]:

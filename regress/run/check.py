@@ -38,7 +38,7 @@ class Bench:
 
 def open_bench(project: Project) -> Bench:
     """Read the suites and the lock and verify each against the other; raises SuiteError, ModelError or LockError."""
-    loaded = load(project, read_suites(project.suite_paths()))
+    loaded = load(project, read_suites(project.suite_paths()), check_items=False)
     lock = read_lock(project.baselines)
     base = read_model(locate_model(project.file.base.model, project.file.base.revision, project.folder))
     verify(lock, loaded, base)
