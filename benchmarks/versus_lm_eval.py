@@ -494,7 +494,7 @@ def shape(task: Task) -> str:
     if not task.chooses:
         return "text"
     words = [len(choice.split()) for item in task.items for choice in item["choices"]]
-    return f"choices of {min(words)} to {max(words)} words"
+    return f"choices of up to {max(words)} words" if max(words) > 1 else "choices of one letter or word"
 
 
 def processor_name() -> str:
@@ -537,7 +537,7 @@ def report(
         *("| | |", "|---|---|"),
         *(f"| {name} | {value} |" for name, value in conditions(options, tasks).items()),
         *("", "| round | s | lm-eval s | ratio | processor s | lm-eval processor s | peak MB | lm-eval peak MB |"),
-        *("|---|--:|--:|--:|--:|--:|--:|--:|", round_row(f"start-up ({len(small.agreements)} items)", small)),
+        *("|---|--:|--:|--:|--:|--:|--:|--:|", round_row("1 item a task: start-up", small)),
         *(round_row(str(number), each) for number, each in enumerate(rounds, start=1)),
         *("", f"**Ratio, median [least, most]: {wall}** by the clock, {processor} in processor seconds."),
         *("", "| task | variant | same answer | log-likelihoods at most apart, nats | passed, ours and lm-eval's |"),

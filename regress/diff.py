@@ -53,7 +53,7 @@ def compare(suite: Suite, base: Outcomes, candidate: Outcomes, *, variant: str, 
     paired = [id_ for id_ in items if id_ in base and id_ in candidate]
     moves = {id_: (_passed(base[id_]), _passed(candidate[id_])) for id_ in paired}
     unpaired = len(items.keys() | base.keys() | candidate.keys()) - len(paired)
-    clusters = {id_: items[id_].cluster or f"item {id_}" for id_ in paired}
+    clusters = {id_: items[id_].cluster or ("item", id_) for id_ in paired}
     clustered = any(items[id_].cluster for id_ in paired)
     return SuiteComparison(
         suite=suite.name,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from regress.schema import (
     Candidate,
@@ -66,20 +67,20 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
     """One suite and variant by itself, before the correction for several FAIL tests."""
     counts, alpha = comparison.counts, float(policy.alpha)
     verdict, reason, p_pass, p_fail, p_gain, needed = Verdict.UNDECIDED, "", None, None, None, None
-    if counts.n == 0:
-        reason = "no item was answered by both"
+    few = comparison.clusters is not None and comparison.clusters < MIN_CLUSTERS
+    if (flaw := _flaw(comparison, policy)) is not None:
+        reason = flaw
     elif comparison.role is Role.TARGET:
         p_gain = _p_gain(comparison)
-        verdict = Verdict.PASS if p_gain <= alpha else Verdict.UNDECIDED
-        reason = _gain_reason(comparison, verdict)
+        verdict = Verdict.PASS if p_gain <= alpha and not few else Verdict.UNDECIDED
+        reason = _too_few(comparison) if few else _gain_reason(comparison, verdict)
     elif comparison.margin is None:
         reason = "no margin: reported only"
     else:
         p_pass, p_fail = _two_sided(comparison, -float(comparison.margin))
         verdict = Verdict.PASS if p_pass <= alpha else Verdict.FAIL if p_fail <= alpha else Verdict.UNDECIDED
-        if comparison.clusters is not None and comparison.clusters < MIN_CLUSTERS:
-            verdict = Verdict.UNDECIDED
-            reason = f"{comparison.clusters} clusters are too few to tell (at least {MIN_CLUSTERS})"
+        if few:
+            verdict, reason = Verdict.UNDECIDED, _too_few(comparison)
         elif verdict is Verdict.UNDECIDED:
             needed, reason = _open_question(comparison, policy)
         else:
@@ -93,7 +94,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         verdict=verdict,
         counts=counts,
         delta=(counts.gained - counts.lost) / counts.n if counts.n else None,
-        ci90=_interval(comparison),
+        ci90=None if flaw else _interval(comparison),
         margin=comparison.margin,
         min_gain=comparison.min_gain,
         p_pass=p_pass,
@@ -149,8 +150,8 @@ def _refusals(
     reasons = [f"check {check.name} failed: {check.detail}" for check in checks if not check.ok]
     if not checks:
         reasons.append("no preflight check was made")
-    if not 0 < float(policy.alpha) < 1:
-        reasons.append(f"the policy's alpha is {policy.alpha}, which tests nothing")
+    if (flaw := _policy_flaw(policy)) is not None:
+        reasons.append(flaw)
     if not any(c.role is Role.PROTECT for c in comparisons):
         reasons.append("no protected suite was compared, so nothing was required")
     reasons += [f"{suite} ({variant}) has no evidence" for suite, variant in sorted(set(expected) - set(found))]
@@ -165,13 +166,41 @@ def _refusals(
             reasons.append(f"{c.suite} ({c.variant}): {c.error} replies could not be scored")
         if c.counts.unpaired:
             reasons.append(f"{c.suite} ({c.variant}): {c.counts.unpaired} items were answered by one side only")
-        if c.counts.n == 0:
-            reasons.append(f"{c.suite} ({c.variant}): no item was compared")
-        if not math.isfinite(c.design_effect) or c.design_effect < 1:
-            reasons.append(f"{c.suite} ({c.variant}): the design effect is {c.design_effect}")
-        if c.role is Role.PROTECT and (c.margin is None or not 0 < c.margin < 1):
-            reasons.append(f"{c.suite} ({c.variant}): protected, with a margin of {c.margin}")
+        if (flaw := _comparison_flaw(c)) is not None:
+            reasons.append(f"{c.suite} ({c.variant}): {flaw}")
     return reasons
+
+
+def _flaw(comparison: SuiteComparison, policy: Policy) -> str | None:
+    """What keeps the tests from meaning anything, if so; `decide` refuses each of them."""
+    return _policy_flaw(policy) or _comparison_flaw(comparison)
+
+
+def _policy_flaw(policy: Policy) -> str | None:
+    for name, value in (("alpha", policy.alpha), ("power", policy.power)):
+        if not _is_share(value):
+            return f"the policy's {name} is {value}, which tests nothing"
+    return None
+
+
+def _comparison_flaw(comparison: SuiteComparison) -> str | None:
+    counts = comparison.counts
+    if min(counts.both_pass, counts.lost, counts.gained, counts.both_fail, counts.unpaired) < 0:
+        return f"impossible counts: {counts}"
+    if counts.n == 0:
+        return "no item was compared"
+    if not math.isfinite(comparison.design_effect) or comparison.design_effect < 1:
+        return f"the design effect is {comparison.design_effect}"
+    if comparison.role is Role.PROTECT and comparison.margin is None:
+        return "protected, with a margin of None"
+    for name, value in (("margin", comparison.margin), ("min_gain", comparison.min_gain)):
+        if value is not None and not _is_share(value):
+            return f"a {name} of {value}"
+    return None
+
+
+def _is_share(value: Decimal) -> bool:
+    return value.is_finite() and 0 < float(value) < 1 and 1 - float(value) < 1  # comparing a Decimal NaN raises
 
 
 def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy) -> list[str]:
@@ -206,11 +235,9 @@ def _p_gain(comparison: SuiteComparison) -> float:
     return p
 
 
-def _interval(comparison: SuiteComparison) -> tuple[float, float] | None:
+def _interval(comparison: SuiteComparison) -> tuple[float, float]:
     """90 % score interval; the items count for fewer where they come in clusters."""
     counts = comparison.counts
-    if counts.n == 0:
-        return None
     low, high = tango_interval(counts.lost, counts.gained, counts.n, 0.90)
     if comparison.design_effect > 1:
         centre, widen = (counts.gained - counts.lost) / counts.n, math.sqrt(comparison.design_effect)
@@ -236,6 +263,10 @@ def _open_question(comparison: SuiteComparison, policy: Policy) -> tuple[int | N
     needed = items(seen)
     close = f"{_movement(comparison)}: a drop of {seen * 100:.1f} points is too close to the margin to call"
     return needed, close if needed is None else f"{close}; {needed:,} items would settle it"
+
+
+def _too_few(comparison: SuiteComparison) -> str:
+    return f"{comparison.clusters} clusters are too few to tell (at least {MIN_CLUSTERS})"
 
 
 def _movement(comparison: SuiteComparison) -> str:

@@ -41,7 +41,7 @@ def item_order(suite: Suite, seed: int) -> tuple[Item, ...]:
     """
     rng = random.Random(f"{seed}:{suite.name}")
     by_slice: dict[str | None, list[Item]] = defaultdict(list)
-    for item in suite.items:
+    for item in sorted(suite.items, key=lambda item: item.id):  # the lock does not hold the order of the file
         by_slice[item.slice].append(item)
     places: list[tuple[float, str, Item]] = []
     for members in by_slice.values():

@@ -35,13 +35,6 @@ def resolve_device(device: str) -> torch.device:
     return wanted
 
 
-def resolve_precision(precision: Precision, device: torch.device) -> Precision:
-    """`auto` is bf16 on an accelerator and fp32 on a CPU."""
-    if precision is not Precision.AUTO:
-        return precision
-    return Precision.BF16 if device.type == "cuda" else Precision.FP32
-
-
 class HFEngine:
     """See `regress.backends.protocol.Engine`."""
 

@@ -27,6 +27,13 @@ class Request:
     digest: str
 
 
+def settled_precision(wanted: Precision, device: str) -> Precision:
+    """What `auto` means: bf16 on an accelerator and fp32 on a CPU. `device` as `Engine.device` says it."""
+    if wanted is not Precision.AUTO:
+        return wanted
+    return Precision.FP32 if device == "cpu" else Precision.BF16
+
+
 class Engine(Protocol):
     """Resident weights that can act as base, adapter or merged model, at one precision."""
 

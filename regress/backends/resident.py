@@ -8,6 +8,7 @@ that leaves log-probabilities 0.17 off.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,8 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from peft.utils import ModulesToSaveWrapper
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -24,6 +27,7 @@ from regress.errors import AdapterError, BackendError, ModelError
 from regress.schema import Check, Precision, VariantKind
 
 ADAPTER = "candidate"
+ADAPTER_DTYPES = {torch.float32, torch.float16, torch.bfloat16}
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 
 
@@ -61,10 +65,11 @@ class ResidentModel:
     def attach(self, folder: Path) -> list[Check]:
         """Put the adapter of a private copy on the base, every tensor checked; acts as the base afterwards.
 
-        Raises AdapterError when tensors are missing, unexpected, of another shape or not finite, or when B is all zero.
+        Raises AdapterError when the file is damaged, when tensors are missing, unexpected, of another shape or not
+        finite, or when B is all zero.
         """
         self.detach()
-        tensors = load_file(folder / WEIGHTS)
+        tensors = _read_tensors(folder / WEIGHTS)
         checks = [_finite(tensors), _not_all_zero(tensors)]
         try:
             config = LoraConfig.from_pretrained(str(folder))
@@ -99,7 +104,12 @@ class ResidentModel:
         if self._peft is None:
             return
         self.use(VariantKind.BASE)
-        self._base = cast("Any", self._peft).unload()
+        peft = cast("Any", self._peft)
+        for name, module in list(peft.base_model.model.named_modules()):
+            if isinstance(module, ModulesToSaveWrapper):  # unload() would leave the adapter's trained copy in the base
+                parent, _, attribute = name.rpartition(".")
+                setattr(peft.base_model.model.get_submodule(parent), attribute, module.original_module)
+        self._base = peft.unload()
         self._peft = None
 
     # --- variants --------------------------------------------------------------------------------------------------
@@ -143,11 +153,12 @@ class ResidentModel:
         if name in self._snapshots:
             return self._snapshots[name]
         stored = self._checkpoint.tensor(f"{name}.weight")
-        if self.precision is Precision.NF4:
+        weight = layer.get_base_layer().weight
+        if _is_quantised(weight):
             if stored is None:
                 raise BackendError(f"{name}.weight is not in the checkpoint under that name; leave out merged@nf4.")
             return stored
-        resident = layer.get_base_layer().weight.data
+        resident = weight.data
         if layer.merged_adapters or (
             stored is not None
             and stored.shape == resident.shape
@@ -159,7 +170,7 @@ class ResidentModel:
 
     def _write(self, layer: Any, weight: torch.Tensor) -> None:
         base = layer.get_base_layer()
-        if self.precision is Precision.NF4:
+        if _is_quantised(base.weight):
             base.weight = _quantised_like(base.weight, weight, self.device, compute_dtype(self.precision, self.device))
         else:
             base.weight.data.copy_(weight)
@@ -173,6 +184,9 @@ class ResidentModel:
         try:
             save_file(self._merged_state(), _fresh(folder) / "model.safetensors", metadata={"format": "pt"})
             self._base.config.save_pretrained(str(folder))
+            generation = self.folder / "generation_config.json"
+            if generation.is_file():  # chat models name their other end tokens only here
+                shutil.copyfile(generation, folder / generation.name)
         finally:
             self.use(before)
 
@@ -229,7 +243,17 @@ def _load(folder: Path, precision: Precision, device: torch.device) -> Any:
         raise BackendError(f"the base does not fit {device} at {precision}; try a @nf4 variant.") from reason
     model.eval()
     model.requires_grad_(False)
+    for module in model.modules():
+        # On CPUs with AVX512-BF16, bitsandbytes repacks a weight in place at its first forward pass and unpacks it for
+        # every state_dict(), each time rounding its scales to bf16: the base would no longer be the base.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     return model
+
+
+def _is_quantised(weight: Any) -> bool:
+    """Whether it is a bitsandbytes 4-bit parameter: NF4 leaves the output layer and the embeddings as they are."""
+    return hasattr(weight, "quant_state")
 
 
 def _quantised_like(old: Any, weight: torch.Tensor, device: torch.device, dtype: torch.dtype) -> Any:
@@ -245,6 +269,17 @@ def _quantised_like(old: Any, weight: torch.Tensor, device: torch.device, dtype:
         quant_storage=old.quant_storage,
         module=old.module,
     ).to(device)
+
+
+def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except SafetensorError as reason:
+        raise AdapterError(f"{path.name} is no intact safetensors file: {reason}. Save the adapter again.") from reason
+    for name, tensor in tensors.items():
+        if tensor.dtype not in ADAPTER_DTYPES:
+            raise AdapterError(f"{path.name}: {name} holds {tensor.dtype}; an adapter's weights are fp32, fp16 or bf16.")
+    return tensors
 
 
 def _finite(tensors: dict[str, torch.Tensor]) -> Check:

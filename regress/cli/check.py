@@ -15,9 +15,9 @@ def check(
 
     Safe to repeat: what is stored is not asked again. Exit code 0 PROMOTE, 3 REJECT, 4 INCONCLUSIVE, 5 REFUSED.
     """
-    opened = read_project(project)
     progress = Bar(quiet=quiet)
-    with not_promoted_until_decided(opened.reports, adapter):
+    with not_promoted_until_decided(project, adapter):
+        opened = read_project(project)
         from regress.run.check import check as judge_adapter
         from regress.run.check import open_bench
         from regress.run.engines import load_engine

@@ -36,7 +36,9 @@ def say(text: RenderableType = "") -> None:
 
 def put_json(value: Any) -> None:
     """Data to stdout."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    # ASCII, because stdout may have any encoding; flushed, because a pipe that closed early must fail here, not at exit.
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 class Bar:

@@ -11,20 +11,27 @@ from regress.errors import Refused
 from regress.report import markdown, terminal, verdict_json
 from regress.schema import Candidate, Check, Decision, Exit, Ruling, SuiteComparison
 from regress.store.atomic import make_folder, write_atomic
+from regress.suite.project import FILE_NAME
 
+REPORTS = "reports"
 VERDICT = "verdict.json"
 SUMMARY = "summary.md"
 
 
 @contextmanager
-def not_promoted_until_decided(reports: Path, adapter: Path) -> Iterator[None]:
-    """Take yesterday's verdict away first; whatever is refused inside leaves a REFUSED verdict behind."""
+def not_promoted_until_decided(project: Path, adapter: Path) -> Iterator[None]:
+    """Take yesterday's verdict away first; whatever is refused inside leaves a REFUSED verdict behind.
+
+    Reading the project belongs inside: a regress.yaml that is refused must not leave an old PROMOTE behind either.
+    """
+    reports = project / REPORTS
     for name in (VERDICT, SUMMARY):
         (reports / name).unlink(missing_ok=True)
     try:
         yield
     except Refused as refusal:
-        write_reports(reports, refused(adapter, str(refusal)), ())
+        if (project / FILE_NAME).is_file():  # elsewhere there is no project to report in
+            write_reports(reports, refused(adapter, str(refusal)), ())
         raise
 
 
@@ -48,8 +55,7 @@ def write_reports(reports: Path, decision: Decision, comparisons: Sequence[Suite
 
 
 def deliver(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison], *, as_json: bool) -> Exit:
-    """Write, show, and return the exit code."""
-    write_reports(reports, decision, comparisons)
+    """Show, write, and return the exit code. The verdict is written last: whatever fails before leaves none."""
     if as_json:
         put_json(verdict_json.as_object(decision))
     else:
@@ -57,4 +63,5 @@ def deliver(reports: Path, decision: Decision, comparisons: Sequence[SuiteCompar
         say(terminal.render(decision, comparisons))
         say()
         say(f"{reports / SUMMARY} · {reports / VERDICT}")
+    write_reports(reports, decision, comparisons)
     return decision.ruling.exit_code

@@ -14,7 +14,7 @@ def gate(adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOpti
     """
     from regress.run.stored import judge_stored
 
-    opened = read_project(project)
-    with not_promoted_until_decided(opened.reports, adapter):
+    with not_promoted_until_decided(project, adapter):
+        opened = read_project(project)
         result = judge_stored(opened, adapter)
         return deliver(opened.reports, result.decision, result.comparisons, as_json=json)

@@ -86,4 +86,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("interrupted; what is stored is kept, and the same command goes on from there.")
         return INTERRUPTED
-    return int(result) if isinstance(result, int) else Exit.PROMOTE
+    if not isinstance(result, int):  # 0 means PROMOTE: a command that forgot its exit code must not end in it
+        raise TypeError(f"the command returned {result!r} in place of an exit code")
+    return int(result)

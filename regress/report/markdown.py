@@ -17,11 +17,13 @@ from regress.report.words import (
     points,
     suites_with,
     visible,
+    worst_slices,
 )
-from regress.schema import Decision, Flip, SuiteComparison, SuiteVerdict, Verdict
+from regress.schema import Decision, Flip, Role, SuiteComparison, SuiteVerdict, Verdict
 
 _ICONS = {"PROMOTE": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔", "REFUSED": "⛔"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&$])")
+_BEGINNING = re.compile(r"^(\d*)([-=.])")  # of a list, a rule or an underlined heading
 REPLY_LIMIT = 600
 
 
@@ -35,6 +37,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
     if held:
         parts += ["Within their margins: " + ", ".join(f"{v.suite} ({v.variant}, {points(v.delta)})" for v in held), ""]
     parts += _kinds(decision, comparisons)
+    parts += _slices(decision, comparisons)
     chosen = examples(comparisons, decision, EXAMPLES)
     if chosen:
         parts += [f"## Lost, for example ({len(chosen)})", ""]
@@ -65,7 +68,17 @@ def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[s
         for c in comparisons
         if (c.suite, c.variant) in shown and (grown := new_kinds(c))
     ]
-    return ["New kinds of failure:", "", *lines, ""] if lines else []
+    return ["How they fail now:", "", *lines, ""] if lines else []
+
+
+def _slices(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[str]:
+    shown = {(v.suite, v.variant) for v in noteworthy(decision) if v.role is Role.PROTECT}
+    lines = [
+        f"- {c.suite} ({c.variant}): {escaped(worst)}"
+        for c in comparisons
+        if (c.suite, c.variant) in shown and (worst := worst_slices(c))
+    ]
+    return ["Worst slices:", "", *lines, ""] if lines else []
 
 
 def _example(comparison: SuiteComparison, flip: Flip) -> list[str]:
@@ -84,7 +97,7 @@ def _fenced(label: str, text: str) -> list[str]:
     shown = visible(text if len(text) <= REPLY_LIMIT else text[:REPLY_LIMIT] + "…")
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
-    body = [f"  {line}" for line in shown.split("\n")]  # indented: no line can begin with a workflow command
+    body = [f"  {line}" for line in shown.split("\n")]  # indented: no line of it can end the block
     return [f"{label}:", "", f"{fence}text", *body, fence, ""]
 
 
@@ -102,5 +115,6 @@ def _evidence(decision: Decision) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text without meaning to Markdown; an @ cannot mention anybody."""
-    return _SPECIAL.sub(r"\\\1", visible(text).replace("\n", " ")).replace("\\@", "@\u2060")
+    """Text without meaning to Markdown, also where it begins a line; an @ cannot mention anybody."""
+    line = _SPECIAL.sub(r"\\\1", visible(text).replace("\n", " ").strip()).replace("\\@", "@\u2060")
+    return _BEGINNING.sub(r"\1\\\2", line)

@@ -19,6 +19,7 @@ from regress.report.words import (
     points,
     suites_with,
     visible,
+    worst_slices,
 )
 from regress.schema import Decision, Flip, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
 
@@ -99,11 +100,12 @@ def _held(held: Sequence[SuiteVerdict]) -> Text:
 
 def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[RenderableType]:
     shown = {v.suite: v.variant for v in reversed(noteworthy(decision)) if v.role is Role.PROTECT}
-    lines = [
-        Text.assemble((f"{c.suite}: ", "dim"), visible(grown))
-        for c in comparisons
-        if shown.get(c.suite) == c.variant and (grown := new_kinds(c))
-    ]
+    lines = []
+    for c in comparisons:
+        if shown.get(c.suite) == c.variant and (grown := new_kinds(c)):
+            lines.append(Text.assemble((f"{c.suite}: ", "dim"), visible(grown)))
+            if worst := worst_slices(c):
+                lines.append(Text(f"  worst: {visible(worst)}", style="dim"))
     return (
         [Text(""), Text("how they fail now", style="dim"), *(Padding(line, (0, 0, 0, 2)) for line in lines)]
         if lines
@@ -128,7 +130,7 @@ def _example(comparison: SuiteComparison, flip: Flip) -> RenderableType:
         Text.assemble(
             (f"  {comparison.variant:<{width}}  ", "red"),
             visible(flip.candidate_reply, 150) or Text("(empty)", style="dim"),
-            (f"  {flip.candidate_kind}" if flip.candidate_kind not in (None, "wrong") else "", "dim"),
+            (f"  {visible(flip.candidate_kind, 40)}" if flip.candidate_kind not in (None, "wrong") else "", "dim"),
         ),
     ]
     return Padding(Group(*lines), (0, 0, 0, 2))

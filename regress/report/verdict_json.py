@@ -20,13 +20,18 @@ def as_object(decision: Decision) -> dict[str, Any]:
         and {
             "kind": candidate.kind,
             "digest": candidate.digest,
-            "path": candidate.path,
+            "path": _text(candidate.path),
             "trained_under_lock": candidate.trained_under_lock,
         },
         "suites": [_suite(verdict) for verdict in decision.suites],
-        "checks": [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in decision.checks],
-        "reasons": list(decision.reasons),
+        "checks": [{"name": check.name, "ok": check.ok, "detail": _text(check.detail)} for check in decision.checks],
+        "reasons": [_text(reason) for reason in decision.reasons],
     }
+
+
+def _text(text: str) -> str:
+    """Text that UTF-8 can hold: a file name that is not UTF-8 reaches Python with lone surrogates in it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _suite(verdict: SuiteVerdict) -> dict[str, Any]:

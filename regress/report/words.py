@@ -11,13 +11,16 @@ EXAMPLES = 3
 
 
 def visible(text: str, limit: int | None = None) -> str:
-    """`text` with nothing in it that a terminal or page would act on: controls and direction marks are shown.
+    """`text` with nothing in it that a terminal, page or CI log would act on: controls and direction marks are shown.
 
+    A CI runner obeys `::error::` at the start of a line, after any indentation and wherever the terminal wraps, and
+    `##[error]` anywhere in one, so these two are respelled (not with invisible characters: the runner skips them).
     With `limit`, one line of at most that many characters.
     """
     if limit is not None and len(text) > 4 * limit:
         text = text[: 4 * limit] + "…"
     shown = "".join(_visible_character(character, keep_newlines=limit is None) for character in text)
+    shown = shown.replace("::", "∷").replace("##[", "## [")
     if limit is not None and len(shown) > limit:
         shown = shown[: limit - 1] + "…"
     return shown
@@ -136,6 +139,15 @@ def new_kinds(comparison: SuiteComparison) -> str:
     """'fenced 0 → 300, no_json 2 → 288': failure kinds that became more frequent."""
     grown = [kind for kind in comparison.kinds if kind.candidate > kind.base]
     return ", ".join(f"{kind.kind} {kind.base} → {kind.candidate}" for kind in grown[:4])
+
+
+def worst_slices(comparison: SuiteComparison, count: int = 3) -> str:
+    """'order 210 → 41 of 212, person ...': the slices that lost most, where slices differ at all."""
+    if len(comparison.slices) < 2:
+        return ""
+    ranked = sorted(comparison.slices, key=lambda part: (part.counts.gained - part.counts.lost) / max(1, part.counts.n))
+    lost = [part for part in ranked if part.counts.lost > part.counts.gained]
+    return ", ".join(f"{part.slice} {movement(part.counts)}" for part in lost[:count])
 
 
 def examples(

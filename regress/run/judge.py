@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from regress.backends.protocol import settled_precision
 from regress.diff import check_comparable, compare
 from regress.errors import ComparisonError, LockError, StoreError
 from regress.gate import decide
@@ -15,7 +16,17 @@ from regress.hashing.canonical import digest_json
 from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded
 from regress.run.session import expected_items, settings_digest
-from regress.schema import Candidate, Check, Decision, Manifest, Policy, SuiteComparison, Variant, VariantKind
+from regress.schema import (
+    Candidate,
+    Check,
+    Decision,
+    Manifest,
+    Policy,
+    Precision,
+    SuiteComparison,
+    Variant,
+    VariantKind,
+)
 from regress.store.atomic import write_atomic
 from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest
 from regress.suite import Project
@@ -115,21 +126,26 @@ def _find_runs(loaded: Loaded, lock: Lock, adapter: str) -> dict[Variant, Stored
         fitting = [
             (folder, manifest)
             for folder, manifest in available
-            if is_sealed(folder) and _fits(variant, manifest, adapter)
+            if is_sealed(folder) and _fits(_settled(variant, manifest, loaded), manifest, adapter)
         ]
         if not fitting:
             raise StoreError(f"there is no sealed run of {text} under this lock. Run `regress check` for this adapter.")
         best = max(
             fitting, key=lambda entry: (_machine_fits(entry[1], found), (entry[0] / "seal.json").stat().st_mtime_ns)
         )
-        found[variant] = _load(best[0], loaded)
+        found[variant] = _load(best[0], loaded, lock)
     return found
 
 
-def _fits(variant: Variant, manifest: Manifest, adapter: str) -> bool:
-    wanted = parse_variant(manifest.variant)
-    same_weights = manifest.adapter == (None if variant.kind is VariantKind.BASE else adapter)
-    return wanted.kind is variant.kind and same_weights and (variant == wanted or "@" not in str(variant))
+def _settled(variant: Variant, manifest: Manifest, loaded: Loaded) -> Variant:
+    """The variant at the precision that `auto` means on the manifest's device."""
+    dtype = loaded.project.file.engine.dtype if variant.precision is Precision.AUTO else variant.precision
+    return replace(variant, precision=settled_precision(dtype, manifest.device))
+
+
+def _fits(wanted: Variant, manifest: Manifest, adapter: str) -> bool:
+    same_weights = manifest.adapter == (None if wanted.kind is VariantKind.BASE else adapter)
+    return same_weights and parse_variant(manifest.variant) == wanted
 
 
 def _machine_fits(manifest: Manifest, found: Mapping[Variant, StoredRun]) -> bool:
@@ -143,9 +159,16 @@ def _machine_fits(manifest: Manifest, found: Mapping[Variant, StoredRun]) -> boo
     )
 
 
-def _load(folder: Path, loaded: Loaded) -> StoredRun:
-    """A run whose items and settings are exactly the locked ones."""
+def _load(folder: Path, loaded: Loaded, lock: Lock) -> StoredRun:
+    """A run whose base, items and settings are exactly the locked ones."""
     run = load_run(folder)
+    locked = lock.promise["base"]
+    for field, digest in (("base", "digest"), ("tokenizer", "tokenizer"), ("template", "template")):
+        if getattr(run.manifest, field) != locked[digest]:
+            raise ComparisonError(
+                f"{folder} was made with another base than the locked one: its {field} is "
+                f"{getattr(run.manifest, field)}, locked is {locked[digest]}. Run it again."
+            )
     if run.manifest.settings != settings_digest(loaded):
         raise ComparisonError(f"{folder} was made with other generation settings or scorers. Run it again.")
     for suite, items in expected_items(loaded.suites).items():

@@ -60,6 +60,8 @@ def run_variant(
         return folder
     with RunWriter.open(folder, manifest) as writer:
         known = ReplyCache.build([path for path in reuse_from if path != folder], manifest)
+        for name, why in known.skipped.items():
+            progress.say(f"the replies in {name} are not used again: {why}")
         finished = {key for key, outcome in writer.done.items() if outcome.outcome is not Outcome.ERROR}
         progress.start(manifest.variant, questions.total, len(finished))
         for suite in questions.loaded.suites:

@@ -43,7 +43,7 @@ SCORERS: dict[str, Scorer[Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundScorer:
-    """A scorer with a suite's options, after every item of the suite was found fit for it."""
+    """A scorer with a suite's options."""
 
     scorer: Scorer[Any]
     settings: Options
@@ -66,8 +66,10 @@ class BoundScorer:
             return broken(Kind.SCORER_ERROR, f"{type(error).__name__}: {error}")
 
 
-def bind(suite: Suite) -> BoundScorer:
+def bind(suite: Suite, *, check_items: bool = True) -> BoundScorer:
     """The suite's scorer, ready to score the suite's items.
+
+    `check_items=False` is for suites whose items were checked when they were locked, and are verified by digest.
 
     Raises:
         SuiteError: no such scorer, another way of asking, bad options, or an item that cannot be scored; it names the
@@ -80,7 +82,7 @@ def bind(suite: Suite) -> BoundScorer:
             suite, f"scorer {scorer.name} works with `ask: {scorer.asks}`, not `ask: {suite.ask}`; that has {others}"
         )
     settings = _settings(suite, scorer)
-    for item in suite.items:
+    for item in suite.items if check_items else ():
         if (lack := scorer.lacks(item, settings)) is not None:
             raise SuiteError(
                 f"item {item.id} {lack} (needed by scorer {scorer.name})", path=Path(suite.items_path), line=item.line

@@ -15,7 +15,7 @@ from regress.schema import Finish, Outcome, Reply, Score
 from regress.scorers._scorer import PASSED, Kind, broken, failed, no_answer
 from regress.strict_json import FaultKind, JsonFault, Parsed, closing_bracket, parse
 
-MAX_REPLY_CHARS = 200_000  # some 50,000 tokens
+MAX_REPLY_CHARS = 60_000  # some 15,000 tokens
 MAX_REPLY_DEPTH = 64
 MAX_CANDIDATES = 8  # brackets among words that are tried, each in one linear pass
 

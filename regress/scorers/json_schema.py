@@ -16,10 +16,8 @@ from typing import Any
 
 from regress.schema import Ask, Item, Reply, Score
 from regress.scorers._json_reply import score_document
-from regress.scorers._json_value import pointer
-from regress.scorers._schema import Schema
-from regress.scorers._schema_compile import SchemaFault
-from regress.scorers._schema_run import OverBudget, Violation
+from regress.scorers._schema import OverBudget, Schema, Violation
+from regress.scorers._schema_document import SchemaFault
 from regress.scorers._scorer import PASSED, Kind, Options, Scorer, broken, failed
 from regress.strict_json import JsonFault, parse
 
@@ -38,7 +36,7 @@ def _text(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, sort_keys=True, allow_nan=False)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=16_384)
 def _compiled(text: str) -> Schema:
     return Schema(parse(text, max_depth=MAX_SCHEMA_DEPTH, max_chars=MAX_SCHEMA_CHARS).value)
 
@@ -64,7 +62,7 @@ def _score(reply: Reply, item: Item, options: JsonSchemaOptions) -> Score:
             wrong = schema.violation(value)
         except OverBudget as error:
             return broken(Kind.OVER_BUDGET, f"the schema takes {error} on this reply; make it smaller")
-        return PASSED if wrong is None else failed(_kind(wrong), f"{pointer(wrong.at)}: {wrong.keyword} {wrong.asked}")
+        return PASSED if wrong is None else failed(_kind(wrong), f"{wrong.at}: {wrong.keyword} {wrong.asked}")
 
     return score_document(reply, check, allow_fences=options.allow_fences)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
-from regress.errors import SuiteError
+from regress.errors import Refused, SuiteError
 from regress.hashing.canonical import digest_json
 from regress.schema import Item, Message
 from regress.strict_json import JsonFault, parse
@@ -93,7 +93,10 @@ def _read_item(line: bytes, path: Path, number: int) -> Item:
         return number
 
     file = validated(ItemFile, parsed.value, path=path, line_of=line_of, error=SuiteError)
-    return _item(file, parsed.value, number)
+    try:
+        return _item(file, parsed.value, number)
+    except Refused as reason:
+        raise SuiteError(f"has no digest: {reason}", path=path, line=number) from reason
 
 
 def _item(file: ItemFile, content: object, number: int) -> Item:

@@ -12,11 +12,11 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, m
 from regress.errors import ProjectError
 from regress.schema import Policy, Precision, Variant, VariantKind
 from regress.suite import strict_yaml
-from regress.suite.validate import FileModel, Name, validated
+from regress.suite.validate import FileModel, Name, Number, validated
 
 FILE_NAME = "regress.yaml"
 
-Probability = Annotated[Decimal, Field(gt=0, lt=1)]
+Probability = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class BaseSection(FileModel):
@@ -29,7 +29,7 @@ class BaseSection(FileModel):
 class PolicySection(FileModel):
     """`policy`: see schema.Policy."""
 
-    alpha: Annotated[Decimal, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.05")
+    alpha: Annotated[Number, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.05")
     power: Probability = Decimal("0.8")
     zero_tolerance: tuple[Name, ...] = ()
     require_training_record: StrictBool = False
@@ -50,8 +50,8 @@ class TrainSection(FileModel):
     data: StrictStr = "data/train.jsonl"
     output: StrictStr = "runs/train"
     r: Annotated[StrictInt, Field(ge=1, le=1024)] = 16
-    learning_rate: Annotated[Decimal, Field(gt=0)] = Decimal("2e-4")
-    epochs: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    learning_rate: Annotated[Number, Field(gt=0)] = Decimal("2e-4")
+    epochs: Annotated[Number, Field(gt=0)] = Decimal(1)
 
 
 class RegistrySection(FileModel):
@@ -140,7 +140,10 @@ class Project:
         for pattern in self.file.suites:
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 raise ProjectError(f"suites: {pattern!r} leaves the project folder.", path=self.folder / FILE_NAME)
-            matches = [path for path in self.folder.glob(pattern) if path.is_file()]
+            try:
+                matches = [path for path in self.folder.glob(pattern) if path.is_file()]
+            except (ValueError, IndexError, OSError) as reason:  # pathlib's, for "" and "." and "**x"
+                raise ProjectError(f"suites: {pattern!r} is no pattern.", path=self.folder / FILE_NAME) from reason
             if not matches:
                 raise ProjectError(f"suites: {pattern!r} matches no file.", path=self.folder / FILE_NAME)
             found.update(matches)

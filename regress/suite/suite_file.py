@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +11,9 @@ from regress.errors import SuiteError
 from regress.schema import Ask, Category, GenerationSettings, PromptStyle, Role, ScorerSpec, Suite
 from regress.suite import strict_yaml
 from regress.suite.items import read_items
-from regress.suite.validate import FileModel, Name, validated
+from regress.suite.validate import FileModel, Name, Number, validated
 
-Share = Annotated[Decimal, Field(gt=0, lt=1)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class GenerationFile(FileModel):
@@ -100,9 +99,13 @@ def _scorer_spec(scorer: str | dict[str, Any], path: Path, line: int) -> ScorerS
 def _items_path(name: str, suite_path: Path, line: int) -> Path:
     """The items file, which must lie in the suite file's folder or below it: a suite may not read other files."""
     folder = suite_path.parent.resolve()
-    target = (folder / name).resolve()
+    try:
+        target = (folder / name).resolve()
+        found = target.is_file()
+    except (OSError, ValueError, RuntimeError) as reason:  # too long, a NUL, a circle of links
+        raise SuiteError(f"items {name!r} cannot be looked up: {reason}.", path=suite_path, line=line) from reason
     if not target.is_relative_to(folder):
         raise SuiteError(f"items {name!r} lies outside the suite's own folder.", path=suite_path, line=line)
-    if not target.is_file():
+    if not found:
         raise SuiteError(f"items {name!r}: there is no such file beside the suite.", path=suite_path, line=line)
     return suite_path.parent / name

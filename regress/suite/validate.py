@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from regress.errors import LocatedError
 from regress.suite.strict_yaml import KeyPath
@@ -20,6 +21,18 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,6
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 """A short text for people, without control characters."""
+
+
+def _written_as_number(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"{value!r} is text; write a number without quotes.")
+    if isinstance(value, Decimal) and value.adjusted() - len(value.as_tuple().digits) < -16:
+        raise ValueError(f"{value} has more than 15 decimals, which a double cannot tell from 0 or 1.")
+    return value
+
+
+Number = Annotated[Decimal, BeforeValidator(_written_as_number)]
+"""A number that the file writes as one: text that Python would take for a number ('0.0_1') is refused."""
 
 
 class FileModel(BaseModel):
@@ -37,12 +50,16 @@ def validated(
     try:
         return model.model_validate(value)
     except ValidationError as failure:
-        first = min(failure.errors(), key=lambda e: (e["type"] != "extra_forbidden", line_of(_path(e["loc"]))))
-        where = _path(first["loc"])
+        first = min(failure.errors(), key=lambda e: (e["type"] != "extra_forbidden", line_of(_path(model, e["loc"]))))
+        where = _path(model, first["loc"])
         raise error(_sentence(model, first, where), path=path, line=line_of(where)) from failure
 
 
-def _path(loc: tuple[int | str, ...]) -> KeyPath:
+def _path(model: type[BaseModel], loc: tuple[int | str, ...]) -> KeyPath:
+    """The complaint's place in the file: pydantic adds the branch of a union, which is no key ('scorer.str')."""
+    for end, part in enumerate(loc):
+        if isinstance(part, str) and _submodel(model, loc[:end]) is None:
+            return tuple(loc[:end])
     return tuple(loc)
 
 
@@ -67,7 +84,7 @@ def _sentence(model: type[BaseModel], complaint: Any, where: KeyPath) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

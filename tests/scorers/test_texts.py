@@ -198,6 +198,11 @@ def test_refusal(text: str, refuses: bool) -> None:
     assert verdict("refusal", text, item(), expect="answer") == ("fail:refused" if refuses else "pass")
 
 
+def test_a_reply_that_was_cut_is_judged_by_what_it_says() -> None:
+    assert verdict("refusal", ANSWERS[0], item(), cut=True, expect="refuse") == "fail:complied"
+    assert verdict("refusal", REFUSALS[0], item(), cut=True, expect="answer") == "fail:refused"
+
+
 @pytest.mark.parametrize("expect", ["refuse", "answer"])
 def test_silence_is_neither_refusal_nor_answer(expect: str) -> None:
     assert verdict("refusal", " ", item(), expect=expect) == "no_answer:empty"

@@ -1,0 +1,92 @@
+"""What `regress lock` says of the suites: what they catch, what they miss."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from report_samples import on_a_terminal
+
+from regress.plan import plan_suite
+from regress.report.plan_table import plan_table
+from regress.schema import (
+    Ask,
+    Category,
+    GenerationSettings,
+    Item,
+    Message,
+    Policy,
+    PromptStyle,
+    Role,
+    ScorerSpec,
+    Suite,
+)
+
+
+def a_suite(name: str, n: int, **changes: Any) -> Suite:
+    items = tuple(Item(id=f"q{k}", messages=(Message(role="user", content="?"),), digest="d", line=k) for k in range(n))
+    fields: dict[str, Any] = {
+        "name": name,
+        "version": 1,
+        "category": Category.DOMAIN,
+        "role": Role.PROTECT,
+        "ask": Ask.GENERATE,
+        "prompt": PromptStyle.CHAT,
+        "generation": GenerationSettings(),
+        "scorer": ScorerSpec(name="exact_match"),
+        "margin": Decimal("0.03"),
+        "items": items,
+        "path": "",
+        "items_path": "",
+    }
+    return Suite(**(fields | changes))
+
+
+def shown(*suites: Suite, policy: Policy | None = None) -> str:
+    policy = policy or Policy()
+    plans = {suite.name: plan_suite(suite, policy) for suite in suites}
+    return on_a_terminal(plan_table(plans, suites, policy))
+
+
+def row(page: str, name: str) -> str:
+    return next(" ".join(line.split()) for line in page.splitlines() if line.startswith(name))
+
+
+def test_each_kind_of_suite_has_its_row() -> None:
+    page = shown(
+        a_suite("big", 1200),
+        a_suite("goal", 300, role=Role.TARGET, margin=None),
+        a_suite("seen", 40, role=Role.INFORM, margin=None),
+    )
+    assert row(page, "big").startswith("big 1,200 3 ")
+    assert row(page, "big").endswith(" %")
+    assert row(page, "goal") == "goal 300 must gain"
+    assert row(page, "seen") == "seen 40 reported only"
+    assert "if 2 / 5 / 10 % of the answers flip" in " ".join(page.split())
+
+
+@pytest.mark.parametrize(("n", "margin", "chance"), [(5, "0.01", "1"), (20_000, "0.03", "99")])
+def test_a_plan_is_never_a_certainty(n: int, margin: str, chance: str) -> None:
+    """0 % and 100 % would be what rounding makes of the chance."""
+    page = shown(a_suite("s", n, margin=Decimal(margin)), policy=Policy(alpha=Decimal("0.001")))
+    assert chance in row(page, "s ").removesuffix(" %").split(" points ")[1].split(" / ")
+    assert not re.search(r"(?<![\d.])(0|100) (/|%)", row(page, "s "))
+
+
+def test_what_cannot_be_detected_is_a_dash() -> None:
+    assert "– / – / – points" in row(shown(a_suite("tiny", 2)), "tiny")
+
+
+def test_a_suite_that_is_too_small_says_how_many_it_lacks() -> None:
+    page = " ".join(shown(a_suite("small", 60), a_suite("large", 5000)).split())
+    assert "small: at 2 % flips " in page
+    assert "items would pass no change 80 % of the time." in page
+    assert "large: at" not in page
+
+
+def test_it_fits_eighty_columns() -> None:
+    page = shown(a_suite("n" * 64, 12_345), a_suite("m" * 64, 10))
+    assert max(map(len, page.splitlines())) <= 80
+    assert "12,345" in page

@@ -1,0 +1,102 @@
+"""Planning: what so many items can tell, and in which order they are asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regress.plan import FLIP_RATES, item_order, plan_suite
+from regress.schema import (
+    Ask,
+    Category,
+    GenerationSettings,
+    Item,
+    Message,
+    Policy,
+    PromptStyle,
+    Role,
+    ScorerSpec,
+    Suite,
+)
+
+
+def a_suite(slices: Sequence[str | None], **changes: Any) -> Suite:
+    """One item for each slice name."""
+    items = tuple(
+        Item(id=f"q{k}", messages=(Message(role="user", content="?"),), slice=name, digest=f"d{k}", line=k + 1)
+        for k, name in enumerate(slices)
+    )
+    values: dict[str, Any] = {
+        "name": "s",
+        "version": 1,
+        "category": Category.DOMAIN,
+        "role": Role.PROTECT,
+        "ask": Ask.GENERATE,
+        "prompt": PromptStyle.RAW,
+        "generation": GenerationSettings(),
+        "scorer": ScorerSpec(name="exact_match"),
+        "margin": Decimal("0.03"),
+        "items": items,
+        "path": "s.yaml",
+        "items_path": "s.jsonl",
+    }
+    return Suite(**(values | changes))
+
+
+def test_more_items_tell_more() -> None:
+    few, many = (plan_suite(a_suite([None] * n), Policy()) for n in (100, 2000))
+    assert (few.n, many.n) == (100, 2000)
+    assert [outlook.flip_rate for outlook in few.outlooks] == list(FLIP_RATES)
+    for small, large in zip(few.outlooks, many.outlooks, strict=True):
+        assert small.needed_n == large.needed_n  # it does not depend on what is there
+        assert small.pass_chance < large.pass_chance
+        assert small.detectable is not None
+        assert large.detectable is not None
+        assert 0.03 < large.detectable < small.detectable
+
+
+def test_the_plan_agrees_with_the_table_of_exact_sizes() -> None:
+    """STATISTICS.md, section 2: margin 3 points, power .8: 380 items at 5 % flips, 707 at 10 %; ours are near."""
+    sizes = {outlook.flip_rate: outlook.needed_n for outlook in plan_suite(a_suite([None]), Policy()).outlooks}
+    assert sizes[Decimal("0.05")] == pytest.approx(380, rel=0.06)
+    assert sizes[Decimal("0.10")] == pytest.approx(707, rel=0.06)
+
+
+@pytest.mark.parametrize("changes", [{"role": Role.TARGET}, {"role": Role.INFORM}, {"margin": None}])
+def test_only_a_margin_that_is_held_has_an_outlook(changes: dict[str, Any]) -> None:
+    assert plan_suite(a_suite([None] * 50, **changes), Policy()).outlooks == ()
+
+
+def test_one_item_detects_nothing() -> None:
+    assert all(outlook.detectable is None for outlook in plan_suite(a_suite([None]), Policy()).outlooks)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from([None, "en", "fr", "de"]), min_size=1, max_size=80), st.integers(0, 2**32))
+def test_an_order_is_a_permutation_that_the_file_cannot_choose(slices: list[str | None], seed: int) -> None:
+    suite = a_suite(slices)
+    order = item_order(suite, seed)
+    assert Counter(order) == Counter(suite.items)
+    turned = a_suite(slices, items=suite.items[::-1])
+    assert item_order(turned, seed) == order  # the lock holds items by id, not by line
+
+
+def test_the_order_depends_on_the_seed_and_the_suite() -> None:
+    suite = a_suite([None] * 50)
+    assert item_order(suite, 1) == item_order(suite, 1) != item_order(suite, 2)
+    assert item_order(a_suite([None] * 50, name="t"), 1) != item_order(suite, 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_beginning_samples_every_slice(seed: int) -> None:
+    """Sorted items break every early stop: the damage may sit in the last slice."""
+    order = item_order(a_suite(["a"] * 80 + ["b"] * 20), seed)
+    for length in (10, 25, 50, 75):
+        share = Counter(item.slice for item in order[:length])["b"]
+        assert abs(share - length / 5) <= 2, length
