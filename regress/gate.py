@@ -129,7 +129,12 @@ def _ruling(
     if broken:
         worst = sorted(broken, key=lambda v: v.delta if v.delta is not None else 0.0)
         return Ruling.REJECT, [f"{v.suite} ({v.variant}): {v.reason}" for v in worst]
-    open_reasons = [f"{v.suite} ({v.variant}): {v.reason}" for v in protected if v.verdict is not Verdict.PASS]
+    alone = f"; beyond the margin by itself, not after Holm's correction over {len(protected)} comparisons"
+    open_reasons = [
+        f"{v.suite} ({v.variant}): {v.reason}{alone if v.verdict is Verdict.FAIL else ''}"
+        for v in protected
+        if v.verdict is not Verdict.PASS
+    ]
     open_reasons += _zero_tolerance_hits(comparisons, policy)
     if not open_reasons:  # fixed sequence: gain is asked for only once nothing protected is open
         open_reasons += [

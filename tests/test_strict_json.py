@@ -191,10 +191,10 @@ def test_anything_else_is_a_fault_and_nothing_is_infinite(text: str | bytes) -> 
     ids=range(10),
 )
 def test_a_megabyte_ends_soon(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with contextlib.suppress(JsonFault):
         parse(text)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 4
 
 
 @pytest.mark.parametrize(

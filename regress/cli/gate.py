@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from regress.cli.deliver import deliver, not_promoted_until_decided
 from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption
 from regress.suite import read_project
@@ -14,7 +18,19 @@ def gate(adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOpti
     """
     from regress.run.stored import judge_stored
 
-    with not_promoted_until_decided(project, adapter):
+    with not_promoted_until_decided(project, adapter), collector_paused():
         opened = read_project(project)
         result = judge_stored(opened, adapter)
         return deliver(opened.reports, result.decision, result.comparisons, as_json=json)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No cycle collection for the second that it takes: it walks every item and outcome again and finds nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

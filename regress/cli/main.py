@@ -8,9 +8,8 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-import click
 import typer
 
 from regress import __version__
@@ -20,6 +19,9 @@ from regress.errors import Refused, UsageError
 from regress.schema import Exit
 
 INTERRUPTED = 128 + signal.SIGINT
+
+COMPLAINT: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What a wrong command line raises: of the click that typer was built on, or, in newer versions, of its own copy."""
 
 app = typer.Typer(
     name="regress",
@@ -74,8 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     quiet_libraries()
     try:
         result = app(args=arguments, standalone_mode=False)
-    except click.ClickException as complaint:
-        complaint.show()
+    except COMPLAINT as complaint:
+        cast("Any", complaint).show()
         return Exit.USAGE
     except UsageError as complaint:
         say(f"usage: {complaint}")
@@ -83,9 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
     except Refused as refusal:
         say(f"REFUSED  {refusal}")
         return Exit.REFUSED
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED  # newer versions of typer return it themselves
+    if result == INTERRUPTED:
         say("interrupted; what is stored is kept, and the same command goes on from there.")
-        return INTERRUPTED
     if not isinstance(result, int):  # 0 means PROMOTE: a command that forgot its exit code must not end in it
         raise TypeError(f"the command returned {result!r} in place of an exit code")
     return int(result)

@@ -220,6 +220,8 @@ def load_preflight(project: Project, lock: Lock, adapter: str) -> list[Check]:
         raise StoreError(f"{path} cannot be read: {reason}. Run `regress check` again.") from reason
     if digest != digest_json(body) or body["lock"] != lock.digest or body["adapter"] != adapter:
         raise StoreError(f"{path} was edited or belongs to another candidate. Run `regress check` again.")
+    if not checks:
+        raise StoreError(f"{path} holds no check, so it shows nothing. Run `regress check` again.")
     return checks
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from regress.backends.adapter_files import read_config, read_training_record, refuse_unexpected
 from regress.diff import check_comparable, compare
-from regress.errors import AdapterError
-from regress.hashing.files import digest_files
-from regress.lock.lockfile import read_lock, verify
-from regress.lock.promise import load
+from regress.errors import AdapterError, LockError
+from regress.hashing.files import digest_bytes, digest_files
+from regress.hashing.models import chat_template, tokenizer_files
+from regress.lock.lockfile import RELOCK, Lock, read_lock, verify
+from regress.lock.promise import differences, load
 from regress.run.judge import Judgement, judge, load_preflight, trained_under_lock
 from regress.schema import Candidate, SuiteComparison
 from regress.store.runs import load_run
@@ -21,6 +22,7 @@ def judge_stored(project: Project, adapter: Path) -> Judgement:
     loaded = load(project, read_suites(project.suite_paths()), check_items=False)
     lock = read_lock(project.baselines)
     verify(lock, loaded, None)
+    _verify_base_texts(project, lock)
     refuse_unexpected(adapter)
     files = digest_files(adapter, [path.name for path in adapter.iterdir()], refuse=AdapterError)
     read_config(adapter)
@@ -31,6 +33,26 @@ def judge_stored(project: Project, adapter: Path) -> Judgement:
         trained_under_lock=trained_under_lock(read_training_record(adapter), lock),
     )
     return judge(loaded, lock, candidate, load_preflight(project, lock, files.digest))
+
+
+def _verify_base_texts(project: Project, lock: Lock) -> None:
+    """Where the base's folder lies on this machine, its tokenizer and chat template must be the locked ones.
+
+    The weights are left to `check`: what is judged here are runs whose manifests name the locked weights, and hashing
+    gigabytes would take longer than everything else together.
+    """
+    folder = project.folder / project.file.base.model
+    if not folder.is_dir():
+        return
+    template = chat_template(folder)
+    found = {
+        "tokenizer": tokenizer_files(folder).digest,
+        "template": None if template is None else digest_bytes(template.encode("utf-8")),
+    }
+    locked = {name: lock.promise["base"][name] for name in found}
+    changed = differences({"base": locked, "suites": {}}, {"base": found, "suites": {}})
+    if changed:
+        raise LockError(f"the project is not the locked one: {'; '.join(changed)}. {RELOCK}")
 
 
 def compare_stored(project: Project, base: Path, candidate: Path) -> list[SuiteComparison]:

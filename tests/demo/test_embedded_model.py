@@ -36,6 +36,7 @@ def test_the_provenance_names_script_licence_data_and_training(provenance: dict[
     assert set(provenance["versions"]) == {"torch", "transformers"}
 
 
+@pytest.mark.slow  # writes 195,200 rows
 def test_the_model_was_taught_what_the_generators_write_today(provenance: dict[str, Any]) -> None:
     """A generator changed after the training would make the provenance untrue."""
     rows = corpus()
