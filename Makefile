@@ -28,7 +28,7 @@ check: setup  ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-reference: setup  ## judge the seven reference adapters (skips where ../shared/reference is absent)
+reference: setup  ## judge the seven reference adapters, half an hour (skips where ../shared/reference is absent)
 	$(BIN)/python benchmarks/reference.py ../shared/reference --project reference
 
 benchmark: setup  ## our check against three lm_eval runs; installs lm-eval first

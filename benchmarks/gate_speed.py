@@ -120,8 +120,12 @@ def write_files(folder: Path, items: int) -> None:
                 json.dumps(
                     {
                         "id": f"{name}-{k:05}",
-                        "prompt": f"Question {k} of {name}: what is the name of the day that comes {k} days after Monday?",
-                        **({"choices": ["Monday", "Tuesday", "Friday"], "answer": 0} if choose else {"target": "Monday"}),
+                        "prompt": f"Question {k} of {name}: which day of the week comes {k} days after Monday?",
+                        **(
+                            {"choices": ["Monday", "Tuesday", "Friday"], "answer": 0}
+                            if choose
+                            else {"target": "Monday"}
+                        ),
                         "slice": f"slice {k % 5}",
                     }
                 )

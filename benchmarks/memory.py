@@ -2,9 +2,9 @@
 
     python benchmarks/memory.py [--dtype fp32|bf16] [--json]
 
-A random Llama of 57 million parameters is written to a temporary folder with an adapter on all its linear layers. A fresh
-process then answers the same requests as base, as adapter and as merged model, and says after each the most memory that
-it has held so far (VmHWM, file pages mapped from the checkpoint included), less what it held before the model was loaded.
+A random Llama of 57 million parameters is written to a temporary folder with an adapter on all its linear layers. A
+fresh process then answers the same requests as base, as adapter and as merged model, and says after each the most
+memory that it has held so far (VmHWM, with the pages mapped from the checkpoint), less what it held before loading.
 """
 
 from __future__ import annotations
@@ -13,11 +13,21 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from regress.backends.hf import HFEngine
+from regress.backends.protocol import Request
+from regress.demo.project import MODEL
+from regress.schema import Precision, Variant, VariantKind
 
 ROOT = Path(__file__).resolve().parent.parent
 SHAPE = {
@@ -59,20 +69,12 @@ def main() -> int:
 
 def make(base: Path, adapter: Path) -> int:
     """Write model and adapter; returns the bytes of the weights in float32."""
-    import shutil
-
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, LlamaConfig
-
-    from regress.demo.project import MODEL
-
     torch.manual_seed(0)
     model: Any = AutoModelForCausalLM.from_config(LlamaConfig(**SHAPE), dtype=torch.float32)
     model.save_pretrained(str(base))
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copyfile(MODEL / name, base / name)
-    size = sum(parameter.numel() for parameter in model.parameters()) * 4
+    size: int = sum(parameter.numel() for parameter in model.parameters()) * 4
     peft: Any = get_peft_model(model, LoraConfig(r=16, target_modules=TARGETS, task_type="CAUSAL_LM"))
     with torch.no_grad():
         for name, parameter in peft.named_parameters():
@@ -92,12 +94,6 @@ def in_a_fresh_process(base: Path, adapter: Path, dtype: str) -> dict[str, Any]:
 
 def answer(base: Path, adapter: Path, dtype: str) -> dict[str, int]:
     """Peaks in bytes above what the imports hold: after loading, and after each variant has answered."""
-    import torch
-
-    from regress.backends.hf import HFEngine
-    from regress.backends.protocol import Request
-    from regress.schema import Precision, Variant, VariantKind
-
     requests = [
         Request(item=f"q{n}", prompt=tuple(2 + (n * 31 + k * 7) % 1000 for k in range(64)), choices=(), digest="")
         for n in range(8)

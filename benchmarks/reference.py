@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 SEED = 7
-MAX_ITEMS = 1000
+MAX_ITEMS = 600
 
 SUITES: dict[str, dict[str, Any]] = {
     "arithmetic": {"pool": "arith", "category": "capability", "scorer": "exact_match", "margin": 0.03, "tokens": 8},

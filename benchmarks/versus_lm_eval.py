@@ -9,8 +9,11 @@ the same items here, and whole processes are compared, start-up included, by the
 What is equal: items, prompts, choices, stop texts, token limit, fp32, CPU, threads. Nothing is cached: each of our
 rounds begins with a project that holds a lock and no run, and lm-eval's request cache is off. Done before the clock:
 the lock, which a project has anyway; for lm-eval the merged checkpoint and the chat template (its tasks hold rendered
-text); a small run of each, which warms the file caches. Rounds alternate, so that whatever else the machine does hits
-both; processor seconds stand beside the clock's for the same reason.
+text); a small run of each, which warms the file caches. Rounds alternate, since a machine's speed drifts.
+
+Measure on an idle machine. How many cores other programs used meanwhile stands in the table; where that is more than a
+tenth of a core, the ratio by the clock says little. Processor seconds suffer less, and least with OMP_NUM_THREADS=1:
+threads that wait for one another spin, and that counts as work.
 
 What is compared, for every variant: the choice picked, each choice's log-likelihood (at most 1e-3 nats apart), the text
 written, the accuracy. Both use transformers' layers; splitting, batching, caching, the merge (PEFT's for lm-eval) and
@@ -250,11 +253,17 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a process took. Several, one after another, peak where the largest does."""
+    """What a process took, or several one after another, which peak where the largest does."""
 
     seconds: float
     processor: float
     peak: float  # MB
+    disturbance: float  # processor seconds that the rest of the machine took meanwhile
+
+    @property
+    def others(self) -> float:
+        """Cores that other programs used, on average."""
+        return self.disturbance / self.seconds
 
 
 def environment() -> dict[str, str]:
@@ -264,6 +273,14 @@ def environment() -> dict[str, str]:
 def megabytes(maxrss: int) -> float:
     """ru_maxrss is in kilobytes, on macOS in bytes."""
     return maxrss / 2**20 if sys.platform == "darwin" else maxrss / 2**10
+
+
+def machine_seconds() -> float:
+    """Processor seconds of the whole machine so far, those that a hypervisor took away included; 0 without /proc."""
+    if not Path("/proc/stat").exists():
+        return 0.0
+    user, nice, system, _idle, _waiting, hard, soft, stolen = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, hard, soft, stolen))) / os.sysconf("SC_CLK_TCK")
 
 
 def helper(*arguments: str, stdin: str = "") -> str:
@@ -278,14 +295,16 @@ def helper(*arguments: str, stdin: str = "") -> str:
 def timed(*arguments: str, log: Path, accept: Sequence[int] = (0,)) -> Usage:
     """A timed process, its output in `log`. An exit code that is not accepted ends the script."""
     with log.open("wb") as output:
-        started = time.perf_counter()
+        started, before = time.perf_counter(), machine_seconds()
         process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=output, env=environment())
         _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
+        seconds, everybody = time.perf_counter() - started, machine_seconds() - before
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in accept:
         sys.exit(f"{' '.join(arguments)[:200]} ended with {process.returncode}:\n{log.read_text()[-3000:]}")
-    return Usage(seconds=seconds, processor=used.ru_utime + used.ru_stime, peak=megabytes(used.ru_maxrss))
+    own = used.ru_utime + used.ru_stime
+    disturbance = max(0.0, everybody - own)
+    return Usage(seconds=seconds, processor=own, peak=megabytes(used.ru_maxrss), disturbance=disturbance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +334,7 @@ class Bench:
             seconds=sum(run.seconds for run in runs),
             processor=sum(run.processor for run in runs),
             peak=max(run.peak for run in runs),
+            disturbance=sum(run.disturbance for run in runs),
         )
 
     def _lm_eval(self, folder: Path, variant: str, model: Sequence[str]) -> Usage:
@@ -503,10 +523,13 @@ def processor_name() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+ROUND_HEAD = "| round | s | lm-eval s | ratio | processor s | lm-eval's | others' cores | peak MB | lm-eval's |"
+
+
 def round_row(name: str, each: Round) -> str:
     a, b = each.ours, each.theirs
     times = f"{a.seconds:.1f} | {b.seconds:.1f} | {b.seconds / a.seconds:.2f} | {a.processor:.1f} | {b.processor:.1f}"
-    return f"| {name} | {times} | {a.peak:.0f} | {b.peak:.0f} |"
+    return f"| {name} | {times} | {a.others:.1f}, {b.others:.1f} | {a.peak:.0f} | {b.peak:.0f} |"
 
 
 def spread(ratios: Sequence[float]) -> str:
@@ -536,8 +559,7 @@ def report(
     lines = [
         *("| | |", "|---|---|"),
         *(f"| {name} | {value} |" for name, value in conditions(options, tasks).items()),
-        *("", "| round | s | lm-eval s | ratio | processor s | lm-eval processor s | peak MB | lm-eval peak MB |"),
-        *("|---|--:|--:|--:|--:|--:|--:|--:|", round_row("1 item a task: start-up", small)),
+        *("", ROUND_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|--:|", round_row("1 item a task: start-up", small)),
         *(round_row(str(number), each) for number, each in enumerate(rounds, start=1)),
         *("", f"**Ratio, median [least, most]: {wall}** by the clock, {processor} in processor seconds."),
         *("", "| task | variant | same answer | log-likelihoods at most apart, nats | passed, ours and lm-eval's |"),

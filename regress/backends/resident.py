@@ -278,7 +278,9 @@ def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise AdapterError(f"{path.name} is no intact safetensors file: {reason}. Save the adapter again.") from reason
     for name, tensor in tensors.items():
         if tensor.dtype not in ADAPTER_DTYPES:
-            raise AdapterError(f"{path.name}: {name} holds {tensor.dtype}; an adapter's weights are fp32, fp16 or bf16.")
+            raise AdapterError(
+                f"{path.name}: {name} holds {tensor.dtype}; an adapter's weights are fp32, fp16 or bf16."
+            )
     return tensors
 
 

@@ -30,7 +30,7 @@ def say(text: RenderableType = "") -> None:
 
 def put_json(value: Any) -> None:
     """Data to stdout."""
-    # ASCII, because stdout may have any encoding; flushed, because a pipe that closed early must fail here, not at exit.
+    # ASCII, because stdout may have any encoding; flushed, so that a pipe that closed early fails here, not at exit.
     sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
     sys.stdout.flush()
 

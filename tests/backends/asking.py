@@ -32,7 +32,23 @@ BASE = Variant(kind=VariantKind.BASE)
 ADAPTER = Variant(kind=VariantKind.ADAPTER)
 MERGED = Variant(kind=VariantKind.MERGED)
 
-_WORDS = "the day cat river seven blue paper reads under many apple stone quick letter mirror".split()
+_WORDS = (
+    "the",
+    "day",
+    "cat",
+    "river",
+    "seven",
+    "blue",
+    "paper",
+    "reads",
+    "under",
+    "many",
+    "apple",
+    "stone",
+    "quick",
+    "letter",
+    "mirror",
+)
 
 
 def a_suite(

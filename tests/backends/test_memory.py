@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "memory.py"
 
 
+@pytest.mark.slow
 def test_three_variants_do_not_hold_two_models() -> None:
     done = subprocess.run([sys.executable, str(BENCHMARK), "--json"], capture_output=True, text=True, check=True)
     figures = json.loads(done.stdout)

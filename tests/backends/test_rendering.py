@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from asking import a_suite
-from tiny_models import MODEL
 
 from regress.backends.rendering import Renderer
+from regress.demo.project import MODEL
 from regress.errors import BackendError, ModelError
 from regress.schema import GenerationSettings, PromptStyle
 

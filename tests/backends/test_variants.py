@@ -10,6 +10,7 @@ import pytest
 import torch
 from asking import ADAPTER, BASE, MERGED, a_suite, answers, largest, next_log_probs, requests_of, some_prompts
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES, GPT2, LLAMA, Family, engine, make_adapter, plain_model, random_model
 
 from regress.backends.hf import HFEngine
@@ -98,15 +99,13 @@ def test_every_family_merges_and_restores(family: Family, tmp_path: Path) -> Non
 
 def test_a_checkpoint_with_other_tensor_names_is_restored_from_a_copy(gpt2: Path, tmp_path: Path) -> None:
     """The published GPT-2 files call their tensors `h.0...`, the module `transformer.h.0...`."""
-    from safetensors.torch import load_file, save_file
-
     path = tmp_path / "model.safetensors"
     tensors = load_file(gpt2 / "model.safetensors")
     for file in gpt2.iterdir():
         if file.name != path.name:
             (tmp_path / file.name).write_bytes(file.read_bytes())
     save_file({name.removeprefix("transformer."): t for name, t in tensors.items()}, path, metadata={"format": "pt"})
-    settings = {"target_modules": list(GPT2.modules), "fan_in_fan_out": True}
+    settings: dict[str, Any] = {"target_modules": list(GPT2.modules), "fan_in_fan_out": True}
     check_variants(tmp_path, make_adapter(tmp_path, tmp_path / "adapter", scale=0.2, **settings))
 
 

@@ -1,4 +1,4 @@
-"""Small models and real PEFT adapters for tests: the embedded model, random ones of other families, adapters on either."""
+"""Small models and real PEFT adapters for tests: the embedded model, random ones of other families, both adapted."""
 
 from __future__ import annotations
 

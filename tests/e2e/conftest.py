@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "backends"))  # the adapters and models made there
 
-from e2e_projects import judged_project, lock_project, once
+from e2e_projects import ENVIRONMENT, judged_project, lock_project, once
 from warm_process import WarmProcess
 
 
@@ -47,5 +47,5 @@ def judged(judged_once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def warm() -> Iterator[WarmProcess]:
-    with WarmProcess() as process:
+    with WarmProcess(ENVIRONMENT) as process:
         yield process

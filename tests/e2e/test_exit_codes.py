@@ -64,9 +64,7 @@ def too_small(locked: Path) -> Path:
     return locked
 
 
-def test_4_for_a_suite_that_is_too_small(
-    too_small: Path, judged_once: Path, warm: WarmProcess, tmp_path: Path
-) -> None:
+def test_4_for_a_suite_that_is_too_small(too_small: Path, judged_once: Path, warm: WarmProcess, tmp_path: Path) -> None:
     plant_promotion(too_small)
     for command in ("check", "gate"):
         found = warm.run([command, str(judged_once / "tiny"), "-C", str(too_small)], tmp_path / "output")
@@ -187,9 +185,7 @@ def test_1_for_a_bug_and_never_a_promotion_left_behind(judged: Path, where: str)
     assert not (judged / "reports" / "verdict.json").exists()
 
 
-def test_1_for_a_bug_while_items_are_asked(
-    locked: Path, judged_once: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_1_for_a_bug_while_items_are_asked(locked: Path, judged_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
@@ -244,7 +240,7 @@ def test_diff_names_what_was_lost(judged: Path, capsys: pytest.CaptureFixture[st
     assert main(["diff", *runs, "-C", str(judged), "--json"]) == 0
     found = {entry["suite"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert found["json_records"]["candidate_pass"] == 0
-    assert len(found["json_records"]["lost"]) == found["json_records"]["base_pass"] > 25
+    assert len(found["json_records"]["lost"]) == found["json_records"]["base_pass"] > 20
     assert all(entry["unpaired"] == 0 for entry in found.values())
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from e2e_projects import ITEMS as ALL_ITEMS
 from e2e_projects import digest_of, refused, run_of
 from tiny_models import adapter_tensors, write_tensors
 
@@ -39,7 +40,9 @@ def fail_becomes_pass(lines: list[bytes]) -> list[bytes]:
     return [*lines[:index], lines[index].replace(b'"outcome":"pass"', b'"outcome":"fail"'), *lines[index + 1 :]]
 
 
-def in_json(find: Callable[[Path], Path], change: Callable[[dict[str, Any]], None], indent: int | None = None) -> Tamper:
+def in_json(
+    find: Callable[[Path], Path], change: Callable[[dict[str, Any]], None], indent: int | None = None
+) -> Tamper:
     def tamper(project: Path) -> None:
         path = find(project)
         value = json.loads(path.read_bytes())
@@ -132,7 +135,7 @@ BOTH: dict[str, tuple[Tamper, str]] = {
     "a removed line": (in_log("adapter", lambda lines: lines[:5] + lines[6:]), "outcomes.jsonl:6"),
     "a removed last line": (in_log("adapter", lambda lines: lines[:-1]), "number of lines"),
     "two lines exchanged": (in_log("base", lambda lines: [lines[1], lines[0], *lines[2:]]), "outcomes.jsonl:1"),
-    "a line twice": (in_log("base", lambda lines: [*lines, lines[-1]]), "outcomes.jsonl:131"),
+    "a line twice": (in_log("base", lambda lines: [*lines, lines[-1]]), f"outcomes.jsonl:{1 + ALL_ITEMS}"),
     "half a line more": (in_log("base", lambda lines: [*lines, lines[-1][:50]]), "torn bytes"),
     "an empty log": (in_log("base", lambda lines: []), "number of lines"),
     "the base's log as the adapter's": (swap_runs, "the line is not what was written"),
@@ -152,9 +155,15 @@ BOTH: dict[str, tuple[Tamper, str]] = {
     "scorer": (edit_text(WORDS, "exact_match", "contains"), "suite general_words: scorer is contains"),
     "generation": (edit_text(WORDS, "max_new_tokens: 16", "max_new_tokens: 99"), "generation.max_new_tokens is 99"),
     "role": (edit_text(WORDS, "role: protect", "role: inform"), "suite general_words: role is inform"),
-    "item: prompt": (edit_text(ITEMS, "Repeat exactly: hill", "Repeat: hill"), "1 item changed (first: general_words-0"),
+    "item: prompt": (
+        edit_text(ITEMS, "Repeat exactly: hill", "Repeat: hill"),
+        "1 item changed (first: general_words-0",
+    ),
     "item: target": (edit_text(ITEMS, '"target": "hill pencil"', '"target": "hill"'), "1 item changed"),
-    "item: id": (edit_text(ITEMS, "general_words-0000", "general_words-9999"), "1 item missing (first: general_words-0"),
+    "item: id": (
+        edit_text(ITEMS, "general_words-0000", "general_words-9999"),
+        "1 item missing (first: general_words-0",
+    ),
     "policy": (lambda p: settings(p, policy={"alpha": 0.2}), "policy.alpha is 0.2, locked 0.05"),
     "variants": (lambda p: settings(p, variants=["base", "adapter"]), "variants is [base, adapter], locked [base,"),
     "dtype": (lambda p: settings(p, engine={"dtype": "bf16"}), "engine.dtype is bf16, locked auto"),
@@ -234,9 +243,7 @@ def stored_files(project: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize(
     ("case", "reason"), [("weights", "base.digest is sha256:"), ("config", "base.digest is sha256:")]
 )
-def test_check_refuses_another_base(
-    judged: Path, case: str, reason: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_refuses_another_base(judged: Path, case: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`gate` never opens the weights: it judges the runs of the locked base, and says which base that is."""
     if case == "weights":
         path = judged / "base" / "model.safetensors"

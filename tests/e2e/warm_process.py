@@ -1,6 +1,6 @@
 """`python -m regress` in real processes that start at once: forked from one that has imported the model libraries.
 
-Importing torch, transformers and peft takes six seconds a process; a test that kills a dozen of them cannot wait for it.
+Importing torch, transformers and peft takes six seconds a process; a test that kills a dozen cannot wait for it.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import regress.run.check
+import regress.run.engines
+
+WHAT_TAKES_LONG = (regress.run.check, regress.run.engines)
 
 
 class WarmProcess:
     """Starts commands; one at a time."""
 
-    def __enter__(self) -> Self:
-        from e2e_projects import ENVIRONMENT
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
 
+    def __enter__(self) -> Self:
         command = [sys.executable, __file__]
         self._server = subprocess.Popen(
-            command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self._line() == "ready"
         return self
@@ -53,10 +59,7 @@ class WarmProcess:
 
 
 def serve() -> None:
-    import regress.run.check
-    import regress.run.engines
-
-    assert regress.run.check and regress.run.engines
+    assert WHAT_TAKES_LONG
     print("ready", flush=True)
     while job := sys.stdin.readline():
         output, *arguments = json.loads(job)

@@ -84,7 +84,9 @@ class FakeEngine:
             scores = [-1.0 - noise if (k == best) is right else -2.0 - noise for k in range(len(CHOICES))]
             return Reply(logprobs=tuple(scores), prompt_tokens=len(request.prompt), reply_tokens=1)
         text = f"echo {request.item}" if right else "no idea"
-        return Reply(text=text, finish=Finish.EOS, prompt_tokens=len(request.prompt), reply_tokens=len(batch_mark(noise)))
+        return Reply(
+            text=text, finish=Finish.EOS, prompt_tokens=len(request.prompt), reply_tokens=len(batch_mark(noise))
+        )
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         prints = np.full((len(requests), 200), -5.0, dtype=np.float32)
@@ -133,11 +135,16 @@ def write_project(folder: Path, *, margin: str = "0.05", choose: int = 14, gener
     (folder / "base").mkdir(exist_ok=True)
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
         (folder / "base" / name).write_text("{}")
-    texts = {
+    texts: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "colours": (
             f"ask: choose\nscorer: choice\nmargin: {margin}\n",
             [
-                {"id": f"c-{k}", "prompt": f"Colour {k}?" + "!" * (k % 5), "choices": CHOICES, "answer": k % len(CHOICES)}
+                {
+                    "id": f"c-{k}",
+                    "prompt": f"Colour {k}?" + "!" * (k % 5),
+                    "choices": CHOICES,
+                    "answer": k % len(CHOICES),
+                }
                 for k in range(choose)
             ],
         ),
@@ -188,10 +195,8 @@ def open_stage(folder: Path, *, amend: str | None = None) -> Stage:
     project = read_project(folder)
     loaded = load(project, read_suites(project.suite_paths()), check_items=True)
     base, now = read_model(folder / "base"), datetime(2026, 1, 1, tzinfo=UTC)
-    if amend is None:
-        lock = lockfile.create(loaded, base, now=now)
-    else:
-        lock = lockfile.amend(loaded, base, now=now, why=amend)
+    first = amend is None
+    lock = lockfile.create(loaded, base, now=now) if first else lockfile.amend(loaded, base, now=now, why=amend or "")
     (folder / "runs").mkdir(exist_ok=True)
     return Stage(folder=folder, loaded=loaded, lock=lock)
 

@@ -83,7 +83,9 @@ def test_the_base_is_asked_once_for_two_adapters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ill", [Precision.FP32, Precision.NF4])
-@pytest.mark.parametrize("variants", ["[base, adapter, base@nf4, adapter@nf4]", "[base@nf4, adapter@nf4, base, adapter]"])
+@pytest.mark.parametrize(
+    "variants", ["[base, adapter, base@nf4, adapter@nf4]", "[base@nf4, adapter@nf4, base, adapter]"]
+)
 def test_each_variant_is_judged_by_the_run_of_its_own_precision(tmp_path: Path, variants: str, ill: Precision) -> None:
     """`adapter` is fp32 on a CPU: the newer NF4 run, where nothing was lost, must not stand in for it."""
     stage = a_stage(tmp_path, variants)

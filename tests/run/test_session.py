@@ -75,9 +75,7 @@ def all_items(stage: Stage) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_batch_that_was_stored_in_part_is_computed_as_a_whole_again(
-    stage: Stage, tmp_path: Path, seed: int
-) -> None:
+def test_a_batch_that_was_stored_in_part_is_computed_as_a_whole_again(stage: Stage, tmp_path: Path, seed: int) -> None:
     """The log is cut in the middle of a batch; the finished run holds the same bytes as an undisturbed one."""
     whole = FakeEngine()
     folder = run(stage, whole)
