@@ -66,7 +66,9 @@ def gate_seconds(project: Path, adapter: Path, *more: str) -> float:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT)}
+    """As a user's: an installed package is compiled already."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(ROOT)}
 
 
 def profile(project: Path, adapter: Path) -> None:

@@ -27,10 +27,9 @@ def gate(adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOpti
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """No cycle collection for the second that it takes: it walks every item and outcome again and finds nothing."""
-    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.freeze()  # nor at exit
+        gc.enable()

@@ -7,11 +7,12 @@ round a float differently before they compare, integers and decimal strings leav
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from hashlib import sha256
 from json.encoder import encode_basestring
+
+import msgspec
 
 from regress.errors import Refused
 
@@ -19,7 +20,7 @@ MAX_SAFE_INTEGER = 2**53 - 1  # RFC 8785, section 3.2.2.3: beyond it a double no
 _LAST_BMP = "\uffff"
 _ATOMS = frozenset({str, bool, type(None)})
 
-_plain_encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+_PLAIN_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 def canonical_json(value: object) -> bytes:
@@ -30,8 +31,7 @@ def canonical_json(value: object) -> bytes:
     TypeError for any other type, which is a bug of the caller.
     """
     try:
-        text = _plain_encoder.encode(value) if _is_plain(value) else _render(value)
-        return text.encode("utf-8")
+        return _PLAIN_ENCODER.encode(value) if _is_plain(value) else _render(value).encode("utf-8")
     except UnicodeEncodeError as error:
         raise Refused("a text holds a lone surrogate, which has no UTF-8 form; remove it.") from error
     except RecursionError as error:
@@ -61,7 +61,7 @@ def digest_promise(value: object) -> str:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether the standard encoder's bytes are already canonical: no float, and no key that UTF-16 sorts otherwise.
+    """Whether the C encoder's bytes are already canonical: no float, and no key that UTF-16 sorts otherwise.
 
     Types are compared exactly: an enum or another subclass takes the slow path.
     """

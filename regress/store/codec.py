@@ -70,16 +70,14 @@ def encode_file(record: ManifestFile | Seal) -> bytes:
 
 def decode_outcomes(bodies: Sequence[bytes], shown: str) -> list[ItemOutcome]:
     """The lines of the log `shown`; raises StoreError naming it and the line."""
-    outcomes = []
-    for number, body in enumerate(bodies, start=1):
-        try:
-            outcome = _OUTCOME.decode(body)
-        except (ValueError, RecursionError):
-            outcome = None
-        if outcome is None or _ENCODER.encode(outcome) != body:  # the common case without another call
-            outcome = _decode(_OUTCOME, body, f"{shown}:{number}")
-        outcomes.append(outcome)
-    return outcomes
+    data = b"".join(body + b"\n" for body in bodies)
+    try:
+        outcomes = _OUTCOME.decode_lines(data)
+        if _ENCODER.encode_lines(outcomes) == data:  # the common case, without a call for each line
+            return outcomes
+    except (ValueError, RecursionError):
+        pass  # the line that it is about is found below
+    return [_decode(_OUTCOME, body, f"{shown}:{number}") for number, body in enumerate(bodies, start=1)]
 
 
 def decode_manifest(data: bytes, where: str) -> Manifest:

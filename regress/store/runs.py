@@ -6,10 +6,8 @@ only when sealed; an unsealed one is resumed: every stored outcome but an ERROR 
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -93,9 +91,8 @@ def load_run(folder: Path) -> StoredRun:
             f"run {folder} is not complete: it has no seal. `regress run {manifest.variant}` resumes it and asks only"
             " what is missing."
         ) from error
-    with _collector_paused():
-        latest = _verify_sealed(folder, manifest, seal)
-        return StoredRun(folder=folder, manifest=manifest, outcomes=_by_suite(latest.values()), seal=seal)
+    latest = _verify_sealed(folder, manifest, seal)
+    return StoredRun(folder=folder, manifest=manifest, outcomes=_by_suite(latest.values()), seal=seal)
 
 
 def _verify_sealed(folder: Path, manifest: Manifest, seal: Seal) -> dict[Key, ItemOutcome]:
@@ -285,18 +282,6 @@ def _decode_all(log: Chain, path: Path) -> dict[Key, ItemOutcome]:
             )
         latest[key] = outcome
     return latest
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Spares the cycle collector: it would walk thousands of new records, none of which can be in a cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _by_suite(outcomes: Iterable[ItemOutcome]) -> dict[str, dict[str, ItemOutcome]]:
