@@ -31,9 +31,15 @@ check: setup  ## format, lint, types, import contracts
 reference: setup  ## judge the seven reference adapters, half an hour (skips where ../shared/reference is absent)
 	$(BIN)/python benchmarks/reference.py ../shared/reference --project reference
 
-benchmark: setup  ## our check against three lm_eval runs; installs lm-eval first
+# For example: make benchmark MODEL=path/to/model ADAPTER=path/to/adapter. The default judges an adapter of the demo's.
+MODEL ?= regress/demo/model
+ADAPTER ?= runs/adapters/careful
+
+benchmark: setup  ## our check against three lm_eval runs, and the stored gate; installs lm-eval first
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lm-eval]"
-	$(BIN)/python benchmarks/versus_lm_eval.py
+	$(BIN)/python benchmarks/versus_lm_eval.py --model $(MODEL) --adapter $(ADAPTER) --task both
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/gate_speed.py
 
 soak: setup  ## the long durability and fuzzing rounds
 	$(BIN)/python -m pytest -n 2 -m slow

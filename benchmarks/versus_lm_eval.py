@@ -592,7 +592,10 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     def folder(text: str) -> Path:
-        return Path(text).resolve(strict=True)
+        path = Path(text).resolve()
+        if not path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text} is no folder")
+        return path
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=folder, required=True, help="folder of a causal LM")
