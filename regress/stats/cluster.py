@@ -19,13 +19,17 @@ def design_effect(differences: Sequence[int], clusters: Sequence[Hashable]) -> f
     if n == 0 or n != len(clusters):
         raise ValueError(f"{n} differences and {len(clusters)} cluster labels")
     mean = sum(differences) / n
+    independent = sum((d - mean) ** 2 for d in differences)
+    return max(1.0, squared_residuals(differences, clusters) / independent) if independent else 1.0
+
+
+def squared_residuals(differences: Sequence[float], clusters: Sequence[Hashable]) -> float:
+    """Sum over clusters of the squared sum of residuals: n² times the cluster-robust variance of the mean."""
+    mean = sum(differences) / len(differences)
     by_cluster: dict[Hashable, float] = defaultdict(float)
     for difference, label in zip(differences, clusters, strict=True):
         by_cluster[label] += difference - mean
-    independent = sum((d - mean) ** 2 for d in differences)
-    if independent == 0.0:
-        return 1.0
-    return max(1.0, sum(total**2 for total in by_cluster.values()) / independent)
+    return sum(total**2 for total in by_cluster.values())
 
 
 def p_above_t(statistic: float, degrees: int) -> float:

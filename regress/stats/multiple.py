@@ -10,11 +10,30 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Raises ValueError for anything outside 0..1, NaN included.
     """
-    if any(not 0.0 <= p <= 1.0 for p in p_values):
-        raise ValueError(f"not p-values: {list(p_values)}")
+    _check(p_values)
     adjusted = [0.0] * len(p_values)
     running = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = running
     return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Step-up adjusted p-values, which bound the false discovery rate (Benjamini & Hochberg 1995, JRSS B 57:289-300).
+
+    In the order given. Raises ValueError for anything outside 0..1, NaN included.
+    """
+    _check(p_values)
+    count = len(p_values)
+    adjusted = [0.0] * count
+    running = 1.0
+    for rank, index in sorted(enumerate(sorted(range(count), key=p_values.__getitem__), start=1), reverse=True):
+        running = min(running, p_values[index] * count / rank)
+        adjusted[index] = running
+    return adjusted
+
+
+def _check(p_values: Sequence[float]) -> None:
+    if any(not 0.0 <= p <= 1.0 for p in p_values):
+        raise ValueError(f"not p-values: {list(p_values)}")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from regress.stats.cluster import design_effect, p_above_t
-from regress.stats.multiple import holm
+from regress.stats.multiple import benjamini_hochberg, holm
 from regress.stats.paired import mcnemar_midp_gain, p_above, tango_interval, tango_z
 from regress.stats.power import detectable_drop, fail_power, needed_n, pass_power
 
@@ -68,6 +68,13 @@ def test_holm() -> None:
     assert holm([]) == []
     with pytest.raises(ValueError, match="not p-values"):
         holm([0.1, math.nan])
+
+
+def test_benjamini_hochberg() -> None:
+    assert benjamini_hochberg([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
+    assert benjamini_hochberg([]) == []
+    with pytest.raises(ValueError, match="not p-values"):
+        benjamini_hochberg([1.5])
 
 
 def test_design_effect_reproduces_the_clustered_standard_error() -> None:
