@@ -24,9 +24,10 @@ from regress.schema import (
     SuiteVerdict,
     Verdict,
 )
-from regress.stats.cluster import MIN_CLUSTERS, p_above_t
+from regress.stats.cluster import MIN_CLUSTERS
+from regress.stats.margin import clustered_score_test, margin_test, score_interval
 from regress.stats.multiple import holm
-from regress.stats.paired import mcnemar_midp_gain, p_above, tango_interval, tango_z
+from regress.stats.paired import mcnemar_midp_gain, p_above, tango_z
 from regress.stats.power import needed_n
 
 Expected = Collection[tuple[str, str]]
@@ -77,7 +78,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
     elif comparison.margin is None:
         reason = "no margin: reported only"
     else:
-        p_pass, p_fail = _two_sided(comparison, -float(comparison.margin))
+        p_pass, p_fail = _margin_test(comparison, comparison.margin)
         verdict = Verdict.PASS if p_pass <= alpha else Verdict.FAIL if p_fail <= alpha else Verdict.UNDECIDED
         if few:
             verdict, reason = Verdict.UNDECIDED, _too_few(comparison)
@@ -217,37 +218,36 @@ def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy)
     ]
 
 
-def _two_sided(comparison: SuiteComparison, delta0: float) -> tuple[float, float]:
-    """(p that the drop is smaller, p that it is larger) at delta0; clustered items widen the error and use t."""
+def _margin_test(comparison: SuiteComparison, margin: Decimal) -> tuple[float, float]:
     counts = comparison.counts
-    z = tango_z(counts.lost, counts.gained, counts.n, delta0)
-    if comparison.clusters is None:
-        return p_above(z), p_above(-z)
-    if comparison.clusters < 2:
-        return 1.0, 1.0
-    statistic = z / math.sqrt(comparison.design_effect)
-    return p_above_t(statistic, comparison.clusters - 1), p_above_t(-statistic, comparison.clusters - 1)
+    return margin_test(
+        counts.lost,
+        counts.gained,
+        counts.n,
+        float(margin),
+        clusters=comparison.clusters,
+        design_effect=comparison.design_effect,
+    )
 
 
 def _p_gain(comparison: SuiteComparison) -> float:
     """Larger of the p-values for 'it gained at all' and, where asked for, 'it gained at least min_gain'."""
-    counts = comparison.counts
+    counts, least = comparison.counts, float(comparison.min_gain or 0)
     if comparison.clusters is not None:
-        return max(_two_sided(comparison, 0.0)[0], _two_sided(comparison, float(comparison.min_gain or 0))[0])
-    p = mcnemar_midp_gain(counts.lost, counts.gained)
-    if comparison.min_gain is not None:
-        p = max(p, _two_sided(comparison, float(comparison.min_gain))[0])
-    return p
+
+        def p(delta0: float) -> float:
+            return clustered_score_test(
+                counts.lost, counts.gained, counts.n, delta0, comparison.clusters or 0, comparison.design_effect
+            )[0]
+
+        return max(p(0.0), p(least))
+    any_gain = mcnemar_midp_gain(counts.lost, counts.gained)
+    return max(any_gain, p_above(tango_z(counts.lost, counts.gained, counts.n, least))) if least else any_gain
 
 
 def _interval(comparison: SuiteComparison) -> tuple[float, float]:
-    """90 % score interval; the items count for fewer where they come in clusters."""
     counts = comparison.counts
-    low, high = tango_interval(counts.lost, counts.gained, counts.n, 0.90)
-    if comparison.design_effect > 1:
-        centre, widen = (counts.gained - counts.lost) / counts.n, math.sqrt(comparison.design_effect)
-        low, high = max(-1.0, centre - widen * (centre - low)), min(1.0, centre + widen * (high - centre))
-    return low, high
+    return score_interval(counts.lost, counts.gained, counts.n, 0.90, comparison.design_effect)
 
 
 def _open_question(comparison: SuiteComparison, policy: Policy) -> tuple[int | None, str]:
