@@ -14,6 +14,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from regress.schema import (
+    Attempt,
     Candidate,
     Check,
     Decision,
@@ -42,12 +43,15 @@ def decide(
     policy: Policy,
     candidate: Candidate | None,
     lock: str | None,
+    attempt: Attempt | None = None,
 ) -> Decision:
-    """The decision on one candidate.
+    """The decision on one candidate, at the alpha that its attempt may spend (without one: the policy's).
 
     Anything missing, unpaired or in error, a failed check, and a policy or lock that requires nothing are REFUSED: only
     complete evidence can promote, and only complete evidence can reject.
     """
+    if attempt is not None:
+        policy = replace(policy, alpha=Decimal(repr(attempt.alpha)))
     verdicts = adjust([judge(comparison, policy) for comparison in comparisons])
     refusals = _refusals(comparisons, expected, checks, policy)
     if refusals:
@@ -57,6 +61,7 @@ def decide(
     return Decision(
         ruling=ruling,
         lock=lock,
+        attempt=attempt,
         candidate=candidate,
         suites=tuple(verdicts),
         checks=tuple(checks),

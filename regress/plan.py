@@ -2,36 +2,78 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from regress.schema import Item, Outlook, Policy, Role, Suite, SuitePlan
-from regress.stats.power import detectable_drop, needed_n, pass_power
+from regress.schema import Item, Outlook, Policy, PowerCurve, PowerPoint, Role, Suite, SuitePlan
+from regress.stats.multiple import spent_alpha
+from regress.stats.power import detectable_drop, fail_power, needed_n, pass_power
 
 FLIP_RATES = (Decimal("0.02"), Decimal("0.05"), Decimal("0.10"))
 """Shares of items assumed to change their outcome, in either direction, while nobody has measured it: 2 % is usual near
 the ceiling (JSON validity), 5 to 10 % elsewhere."""
 
 
-def plan_suite(suite: Suite, policy: Policy) -> SuitePlan:
-    """Power of one suite by itself, at each of FLIP_RATES."""
-    n = len(suite.items)
+def plan_suite(suite: Suite, policy: Policy, *, flip_rates: Sequence[Decimal] = FLIP_RATES) -> SuitePlan:
+    """Power of one suite by itself at each of `flip_rates`, for the first candidate that is judged."""
     if suite.margin is None or suite.role is not Role.PROTECT:
-        return SuitePlan(n=n, outlooks=())
-    margin, alpha, power = float(suite.margin), float(policy.alpha), float(policy.power)
-    return SuitePlan(
+        return SuitePlan(n=len(suite.items), outlooks=())
+    return plan_items(len(suite.items), suite.margin, policy, flip_rates=flip_rates)
+
+
+def plan_items(
+    n: int, margin: Decimal, policy: Policy, *, flip_rates: Sequence[Decimal] = FLIP_RATES, suites: int = 1
+) -> SuitePlan:
+    """What n items tell at a margin; `needed_n` is for `suites` such suites that shall all pass with policy.power."""
+    m, alpha, power = float(margin), spent_alpha(float(policy.alpha), 1), float(policy.power)
+
+    def outlook(rate: Decimal) -> Outlook:
+        psi = float(rate)
+        return Outlook(
+            flip_rate=rate,
+            detectable=detectable_drop(n, m, psi, alpha, power),
+            missed=1.0 - fail_power(n, m, psi, alpha, min(2.0 * m, 1.0)),
+            pass_chance=pass_power(n, m, psi, alpha),
+            needed_n=needed_n(m, psi, alpha, power ** (1.0 / suites)) or n,
+        )
+
+    return SuitePlan(n=n, outlooks=tuple(map(outlook, flip_rates)))
+
+
+def size_table(
+    margin: Decimal, policy: Policy, flip_rates: Sequence[Decimal], *, suites: int = 1
+) -> tuple[tuple[Decimal, int], ...]:
+    """(flip rate, items each of `suites` suites needs so that no change is promoted with policy.power)."""
+    plan = plan_items(1, margin, policy, flip_rates=flip_rates, suites=suites)
+    return tuple((outlook.flip_rate, outlook.needed_n) for outlook in plan.outlooks)
+
+
+def power_curve(n: int, margin: Decimal, policy: Policy, flip_rate: Decimal, points: int = 13) -> PowerCurve:
+    """What n items say of true drops from a gain of one margin to a drop of three, for the first candidate."""
+    m, psi, alpha = float(margin), float(flip_rate), spent_alpha(float(policy.alpha), 1)
+    drops = [m * (4.0 * k / (points - 1) - 1.0) for k in range(points)]
+    return PowerCurve(
         n=n,
-        outlooks=tuple(
-            Outlook(
-                flip_rate=rate,
-                detectable=detectable_drop(n, margin, float(rate), alpha, power),
-                pass_chance=pass_power(n, margin, float(rate), alpha),
-                needed_n=needed_n(margin, float(rate), alpha, power) or n,
-            )
-            for rate in FLIP_RATES
+        margin=margin,
+        flip_rate=flip_rate,
+        points=tuple(
+            PowerPoint(drop=drop, passes=pass_power(n, m, psi, alpha, drop), fails=fail_power(n, m, psi, alpha, drop))
+            for drop in drops
+            if drop < 1.0
         ),
     )
+
+
+def promotion_chances(plans: Iterable[SuitePlan]) -> tuple[float, ...]:
+    """Chance that every suite passes when nothing was lost, at each flip rate, were the suites independent."""
+    return tuple(math.prod(chances) for chances in zip(*_pass_chances(plans), strict=True))
+
+
+def _pass_chances(plans: Iterable[SuitePlan]) -> list[list[float]]:
+    return [[outlook.pass_chance for outlook in plan.outlooks] for plan in plans if plan.outlooks]
 
 
 def item_order(suite: Suite, seed: int) -> tuple[Item, ...]:

@@ -257,6 +257,7 @@ class Outlook:
 
     flip_rate: Decimal
     detectable: float | None  # smallest true drop called FAIL with the policy's power; None when no drop is
+    missed: float  # chance that a true drop of twice the margin is not called FAIL
     pass_chance: float  # of PASS when nothing was lost
     needed_n: int  # items for PASS with the policy's power when nothing was lost
 
@@ -267,6 +268,25 @@ class SuitePlan:
 
     n: int
     outlooks: tuple[Outlook, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerPoint:
+    """At a true drop (negative: a gain), the chances of PASS and of FAIL."""
+
+    drop: float
+    passes: float
+    fails: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerCurve:
+    """What n items say, over true drops."""
+
+    n: int
+    margin: Decimal
+    flip_rate: Decimal
+    points: tuple[PowerPoint, ...]
 
 
 # --- comparison -------------------------------------------------------------------------------------------------------
@@ -406,11 +426,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Which candidate against the same questions this is, the first being 1, and the alpha that it may spend."""
+
+    number: int
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is decided for the candidate, and everything it rests on."""
 
     ruling: Ruling
     lock: str | None
+    attempt: Attempt | None = None  # None where no ledger is kept: the whole alpha was spent
     candidate: Candidate | None
     suites: tuple[SuiteVerdict, ...]
     checks: tuple[Check, ...]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regress.plan import FLIP_RATES, item_order, plan_suite
+from regress.plan import FLIP_RATES, item_order, plan_suite, power_curve, promotion_chances, size_table
 from regress.schema import (
     Ask,
     Category,
@@ -23,6 +23,7 @@ from regress.schema import (
     Role,
     ScorerSpec,
     Suite,
+    SuitePlan,
 )
 
 
@@ -62,8 +63,12 @@ def test_more_items_tell_more() -> None:
 
 
 def test_the_plan_agrees_with_the_table_of_exact_sizes() -> None:
-    """STATISTICS.md, section 2: margin 3 points, power .8: 380 items at 5 % flips, 707 at 10 %; ours are near."""
-    sizes = {outlook.flip_rate: outlook.needed_n for outlook in plan_suite(a_suite([None]), Policy()).outlooks}
+    """Margin 3 points, alpha .05, power .8: 380 items at 5 % flips, 707 at 10 %; ours are near.
+
+    The first candidate may spend 6/pi² of the policy's alpha, so the policy has pi²/6 of .05 here.
+    """
+    policy = Policy(alpha=Decimal("0.0822467"))
+    sizes = {outlook.flip_rate: outlook.needed_n for outlook in plan_suite(a_suite([None]), policy).outlooks}
     assert sizes[Decimal("0.05")] == pytest.approx(380, rel=0.06)
     assert sizes[Decimal("0.10")] == pytest.approx(707, rel=0.06)
 
@@ -100,3 +105,26 @@ def test_any_beginning_samples_every_slice(seed: int) -> None:
     for length in (10, 25, 50, 75):
         share = Counter(item.slice for item in order[:length])["b"]
         assert abs(share - length / 5) <= 2, length
+
+
+def test_together_they_pass_less_often_than_each_alone() -> None:
+    plans = [plan_suite(a_suite([None] * n), Policy()) for n in (700, 900)] + [SuitePlan(n=5, outlooks=())]
+    first, second = plans[0].outlooks[2].pass_chance, plans[1].outlooks[2].pass_chance
+    assert promotion_chances(plans)[2] == pytest.approx(first * second)
+
+
+@pytest.mark.parametrize(("suites", "published"), [(1, 717), (4, 1213), (6, 1355), (8, 1454)])
+def test_suites_that_must_all_pass_need_more_items(suites: int, published: int) -> None:
+    policy = Policy(alpha=Decimal("0.0822467"))  # of which the first candidate spends .05
+    ((_, needed),) = size_table(Decimal("0.03"), policy, [Decimal("0.10")], suites=suites)
+    assert needed == pytest.approx(published, abs=2)
+
+
+def test_the_power_curve_falls_from_pass_to_fail() -> None:
+    curve = power_curve(1000, Decimal("0.03"), Policy(), Decimal("0.10"))
+    passes, fails = [p.passes for p in curve.points], [p.fails for p in curve.points]
+    assert passes == sorted(passes, reverse=True)
+    assert fails == sorted(fails)
+    at_margin = next(p for p in curve.points if p.drop == pytest.approx(0.03))
+    assert at_margin.passes == pytest.approx(at_margin.fails, abs=0.01)
+    assert at_margin.passes == pytest.approx(0.0304, abs=0.005)

@@ -16,7 +16,7 @@ from regress.hashing.models import locate_model, read_model
 from regress.lock import lockfile
 from regress.lock.lockfile import LOCK_FILE, Lock
 from regress.lock.promise import Loaded, load
-from regress.plan import plan_suite
+from regress.plan import plan_suite, promotion_chances
 from regress.report.plan_table import plan_table
 from regress.suite import read_project, read_suites
 
@@ -59,7 +59,8 @@ def lock(
 def _show(loaded: Loaded, result: Lock, path: Path) -> None:
     policy = loaded.project.policy
     say()
-    say(plan_table({suite.name: plan_suite(suite, policy) for suite in loaded.suites}, loaded.suites, policy))
+    plans = {suite.name: plan_suite(suite, policy) for suite in loaded.suites}
+    say(plan_table(plans, loaded.suites, policy, promotion_chances(plans.values())))
     say()
     say(f"locked {result.digest}")
     say(f"{path}: commit it before you train.")

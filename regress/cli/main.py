@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from regress import __version__
-from regress.cli import check, demo, diff, doctor, gate, init, lock, report, run
+from regress.cli import check, demo, diff, doctor, gate, init, lock, plan, report, run
 from regress.cli.console import say
 from regress.errors import Refused, UsageError
 from regress.schema import Exit
@@ -36,6 +36,7 @@ app = typer.Typer(
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "init": init.init,
+    "plan": plan.plan,
     "lock": lock.lock,
     "check": check.check,
     "run": run.run,

@@ -100,6 +100,7 @@ def plan_record(loaded: Loaded, policy: Policy) -> dict[str, Any]:
                 {
                     "flip_rate": decimal_text(outlook.flip_rate),
                     "detectable_drop": None if outlook.detectable is None else f"{outlook.detectable:.4f}",
+                    "missed_at_twice_the_margin": f"{outlook.missed:.4f}",
                     "pass_chance": f"{outlook.pass_chance:.4f}",
                     "needed_n": outlook.needed_n,
                 }

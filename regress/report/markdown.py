@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from regress.report.words import (
     EXAMPLES,
+    attempt,
     examples,
     headline,
     interval,
@@ -108,6 +109,8 @@ def _evidence(decision: Decision) -> list[str]:
         lines.append(f"- adapter `{decision.candidate.digest}`, trained {known}")
     if decision.lock:
         lines.append(f"- lock `{decision.lock}`")
+    if (spent := attempt(decision)) is not None:
+        lines.append(f"- {escaped(spent)}")
     failed = [check for check in decision.checks if not check.ok]
     lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
     lines += [f"- check {check.name} failed: {escaped(visible(check.detail))}" for check in failed]

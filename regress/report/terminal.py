@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from regress.report.words import (
+    attempt,
     examples,
     headline,
     interval,
@@ -46,6 +47,8 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     parts += _kinds(decision, comparisons)
     parts += _examples(decision, comparisons)
     parts += _open(decision)
+    if (spent := attempt(decision)) is not None:
+        parts += [Text(""), Text(spent, style="dim")]
     return Group(*parts)
 
 

@@ -16,6 +16,7 @@ def as_object(decision: Decision) -> dict[str, Any]:
         "decision": decision.ruling.value,
         "exit_code": int(decision.ruling.exit_code),
         "lock": decision.lock,
+        "attempt": decision.attempt and {"number": decision.attempt.number, "alpha": decision.attempt.alpha},
         "candidate": candidate
         and {
             "kind": candidate.kind,

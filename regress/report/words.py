@@ -123,6 +123,16 @@ def _gains(decision: Decision) -> str:
     return "".join(f", and {v.suite} gained {points(v.delta).lstrip('+')} points" for v in gains.values())
 
 
+def attempt(decision: Decision) -> str | None:
+    """What this candidate may still claim, where others were judged on the same questions before it."""
+    if decision.attempt is None or decision.attempt.number == 1:
+        return None
+    return (
+        f"candidate {decision.attempt.number} on these questions: it may spend an alpha of "
+        f"{decision.attempt.alpha * 100:.2g} %, since every further try is another chance to pass by luck"
+    )
+
+
 def suites_with(decision: Decision, *verdicts: Verdict) -> list[SuiteVerdict]:
     """Protected suites with one of these verdicts, the largest drop first."""
     chosen = [v for v in decision.suites if v.role is Role.PROTECT and v.verdict in verdicts]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from regress.diff import check_comparable, compare
 from regress.errors import ComparisonError, LockError, StoreError
 from regress.gate import decide
 from regress.hashing.canonical import digest_json
+from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded
 from regress.run.session import expected_items, settings_digest
@@ -42,7 +44,7 @@ class Judgement:
 
 
 def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Check]) -> Judgement:
-    """Find the candidate's sealed runs and the base's, compare and decide.
+    """Find the candidate's sealed runs and the base's, compare, enter the attempt and decide.
 
     Raises StoreError when a locked variant has no sealed run or one is damaged, ComparisonError when two differ in
     something undeclared.
@@ -77,6 +79,7 @@ def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Che
         policy=loaded.project.policy,
         candidate=candidate,
         lock=lock.digest,
+        attempt=record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC)),
     )
     return Judgement(decision=decision, comparisons=tuple(comparisons))
 

@@ -1,7 +1,8 @@
-"""Several tests at once."""
+"""Several tests at once, or one after another."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -32,6 +33,13 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
         running = min(running, p_values[index] * count / rank)
         adjusted[index] = running
     return adjusted
+
+
+def spent_alpha(alpha: float, attempt: int) -> float:
+    """What the `attempt`-th try (from 1) spends of alpha: 6 alpha / (pi² attempt²), which add up to alpha."""
+    if attempt < 1 or not 0.0 < alpha < 1.0:
+        raise ValueError(f"attempt {attempt} at alpha {alpha}")
+    return 6.0 * alpha / (math.pi * attempt) ** 2
 
 
 def _check(p_values: Sequence[float]) -> None:

@@ -28,8 +28,8 @@ ENVIRONMENT = os.environ | {
     "TOKENIZERS_PARALLELISM": "false",
     "NO_COLOR": "1",
 }
-# Sizes at which a suite without a single flip passes: n > 2.71 · (1/margin - 1), STATISTICS.md section 1.
-SUITES = {"general_choice": (50, 0.06), "general_words": (35, 0.08), "json_records": (25, 0.12)}
+# Margins at which a suite without a single flip passes, for the first four candidates: (1 - margin)^n <= .03 / 16.
+SUITES = {"general_choice": (50, 0.15), "general_words": (35, 0.2), "json_records": (25, 0.25)}
 ITEMS = sum(count for count, _ in SUITES.values())
 ADAPTERS = {"tiny": 1e-5, "broken": 3.0}
 RUN_FILES = ("manifest.json", "outcomes.jsonl", "seal.json")

@@ -151,7 +151,7 @@ BOTH: dict[str, tuple[Tamper, str]] = {
     "lock: not JSON": (overwrite(lock_of, "{"), "cannot be read"),
     "lock: gone": (remove(lock_of), "no lock at"),
     "history: gone": (remove(lambda p: p / "baselines" / "history.jsonl"), "not the last lock"),
-    "margin": (edit_text(WORDS, "margin: 0.08", "margin: 0.5"), "suite general_words: margin is 0.5, locked 0.08"),
+    "margin": (edit_text(WORDS, "margin: 0.2", "margin: 0.5"), "suite general_words: margin is 0.5, locked 0.2"),
     "scorer": (edit_text(WORDS, "exact_match", "contains"), "suite general_words: scorer is contains"),
     "generation": (edit_text(WORDS, "max_new_tokens: 16", "max_new_tokens: 99"), "generation.max_new_tokens is 99"),
     "role": (edit_text(WORDS, "role: protect", "role: inform"), "suite general_words: role is inform"),

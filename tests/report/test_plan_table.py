@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from report_samples import on_a_terminal
 
-from regress.plan import plan_suite
+from regress.plan import plan_suite, promotion_chances
 from regress.report.plan_table import plan_table
 from regress.schema import (
     Ask,
@@ -47,7 +47,7 @@ def a_suite(name: str, n: int, **changes: Any) -> Suite:
 def shown(*suites: Suite, policy: Policy | None = None) -> str:
     policy = policy or Policy()
     plans = {suite.name: plan_suite(suite, policy) for suite in suites}
-    return on_a_terminal(plan_table(plans, suites, policy))
+    return on_a_terminal(plan_table(plans, suites, policy, promotion_chances(plans.values())))
 
 
 def row(page: str, name: str) -> str:
@@ -81,9 +81,16 @@ def test_what_cannot_be_detected_is_a_dash() -> None:
 
 def test_a_suite_that_is_too_small_says_how_many_it_lacks() -> None:
     page = " ".join(shown(a_suite("small", 60), a_suite("large", 5000)).split())
-    assert "small: at 2 % flips " in page
-    assert "items would pass no change 80 % of the time." in page
-    assert "large: at" not in page
+    assert "small (60 items): at 2 % flips a true drop of 6 points is missed 7 times in 10, no change stays" in page
+    assert "items would settle it." in page
+    assert "large (" not in page
+
+
+def test_all_suites_together_pass_less_often() -> None:
+    page = shown(a_suite("one", 700), a_suite("two", 700))
+    alone, together = (row(page, name).removesuffix(" %").split()[-1] for name in ("one", "all together"))
+    assert int(together) == pytest.approx(int(alone) ** 2 / 100, abs=1.5)
+    assert "all together" not in shown(a_suite("one", 700))
 
 
 def test_it_fits_eighty_columns() -> None:

@@ -45,6 +45,7 @@ ADDED = {"candidate": {"path", "trained_under_lock"}, "suite": {"against", "unpa
 
 def test_the_designs_example_comes_out_as_it_stands() -> None:
     given = json.loads(render(REJECTED))
+    assert given.pop("attempt") is None
     wanted = json.loads(EXAMPLE)
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}
     assert added == {"path": "adapters/broken", "trained_under_lock": True}

@@ -128,7 +128,7 @@ class Ticks:
         return total, done, sum(call[1] for call in self.calls[last:] if call[0] == "advance")
 
 
-def write_project(folder: Path, *, margin: str = "0.05", choose: int = 14, generate: int = 9) -> Path:
+def write_project(folder: Path, *, margin: str = "0.10", choose: int = 14, generate: int = 9) -> Path:
     """Two suites without a model behind them; the base is a folder of three small files."""
     (folder / "suites").mkdir(parents=True, exist_ok=True)
     (folder / "regress.yaml").write_text("base: {model: base}\nsuites: [suites/*.yaml]\n")
