@@ -368,6 +368,17 @@ class SuiteComparison:
     flips: tuple[Flip, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseFloor:
+    """One suite asked twice of the same weights in other batches: what flips without any change."""
+
+    suite: str
+    counts: PairCounts
+    upper: float  # 95 % limit of the share that flips
+    p: float  # of no drift in one direction, two-sided, Holm-adjusted over the suites
+    extra_items: int | None  # that the noise costs at 5 % flips; None without a margin
+
+
 # --- decision ---------------------------------------------------------------------------------------------------------
 
 

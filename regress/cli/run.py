@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regress.cli.console import Bar, put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
 from regress.errors import UsageError
-from regress.schema import VariantKind
+from regress.report.noise import noise_table
+from regress.schema import Exit, VariantKind
 from regress.suite import read_project
 from regress.suite.project import parse_variant
+
+if TYPE_CHECKING:
+    from regress.run.check import Bench
 
 
 def run(
@@ -23,6 +28,9 @@ def run(
     write_merged: Annotated[
         Path | None, typer.Option(help="Also write the merged model to this new folder (variant merged).")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Ask the base a second time in other batches, and show what flips.")
+    ] = False,
     project: ProjectOption = HERE,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -39,6 +47,8 @@ def run(
         raise UsageError("variants adapter and merged need --adapter DIR, and base takes none.")
     if write_merged is not None and parsed.kind is not VariantKind.MERGED:
         raise UsageError("--write-merged belongs to the variant merged.")
+    if again and parsed.kind is not VariantKind.BASE:
+        raise UsageError("--again belongs to the variant base: it measures the machine, not a candidate.")
     from regress.run.check import adapter_bench, evaluate, open_bench
     from regress.run.engines import load_engine
 
@@ -47,6 +57,9 @@ def run(
     try:
         if adapter is None:
             folders = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress)
+            if again:
+                twice = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress, again=True)
+                return _show_noise(bench, folders[parsed], twice[parsed], as_json=json)
         else:
             with adapter_bench(bench, adapter) as candidate:
                 folders = evaluate(
@@ -59,3 +72,17 @@ def run(
     if json:
         put_json({str(name): str(folder) for name, folder in folders.items()})
     return 0
+
+
+def _show_noise(bench: Bench, base: Path, again: Path, *, as_json: bool) -> int:
+    """What the base's two runs differ in; REFUSED where it is more than chance."""
+    from regress.run.noise import noise_check, noise_floors
+    from regress.store.runs import load_run
+
+    floors = noise_floors(bench.loaded, load_run(base), load_run(again))
+    check = noise_check(floors, bench.loaded.project.policy)
+    say(noise_table(floors))
+    say(f"\n{check.detail}.")
+    if as_json:
+        put_json({"ok": check.ok, "detail": check.detail, "suites": [asdict(floor) for floor in floors]})
+    return 0 if check.ok else Exit.REFUSED

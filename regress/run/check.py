@@ -17,6 +17,7 @@ from regress.hashing.models import ModelFiles, locate_model, read_model
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
 from regress.run.judge import Judgement, judge, run_folders, store_preflight, trained_under_lock
+from regress.run.noise import AGAIN
 from regress.run.preflight import preflight
 from regress.run.progress import Progress
 from regress.run.session import Questions, render, run_variant, settings_digest
@@ -86,10 +87,12 @@ def evaluate(
     engine_for: EngineFactory,
     progress: Progress,
     write_merged: Path | None = None,
+    again: bool = False,
 ) -> dict[Variant, Path]:
     """Sealed runs of the variants; the base is loaded once for each precision and serves all of them.
 
-    With `write_merged` the merged model is also written there as an ordinary checkpoint.
+    With `write_merged` the merged model is also written there as an ordinary checkpoint. With `again` everything is
+    asked a second time in other batches, for `noise`.
     """
     project = bench.loaded.project
     folders: dict[Variant, Path] = {}
@@ -107,7 +110,7 @@ def evaluate(
             _stop_on_failure(candidate.checks)
         for variant in group:
             engine.use(variant)
-            folders[variant] = _run(bench, candidate, variant, engine, questions, progress)
+            folders[variant] = _run(bench, candidate, variant, engine, questions, progress, again=again)
         if write_merged is not None:
             engine.save_merged(write_merged)
         del engine
@@ -121,6 +124,8 @@ def _run(
     engine: Engine,
     questions: Questions,
     progress: Progress,
+    *,
+    again: bool,
 ) -> Path:
     project = bench.loaded.project
     is_base = variant.kind is VariantKind.BASE
@@ -133,12 +138,13 @@ def _run(
         template=bench.base.template_digest,
         backend=engine.name,
         device=engine.device,
-        batch_policy=engine.batch_policy,
+        batch_policy=AGAIN + engine.batch_policy if again else engine.batch_policy,
         settings=settings_digest(bench.loaded),
     )
     parent = project.baselines / "runs" if is_base else project.runs
     parent.mkdir(parents=True, exist_ok=True)
-    return run_variant(engine, questions, manifest, parent, reuse_from=run_folders(project), progress=progress)
+    known = [] if again else run_folders(project)
+    return run_variant(engine, questions, manifest, parent, reuse_from=known, progress=progress, again=again)
 
 
 def _by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precision, list[Variant]]:

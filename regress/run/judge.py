@@ -17,6 +17,7 @@ from regress.hashing.canonical import digest_json
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded
+from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.session import expected_items, settings_digest
 from regress.schema import (
     Candidate,
@@ -30,7 +31,7 @@ from regress.schema import (
     VariantKind,
 )
 from regress.store.atomic import write_atomic
-from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest
+from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest, run_name
 from regress.suite import Project
 from regress.suite.project import parse_variant
 
@@ -50,6 +51,7 @@ def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Che
     something undeclared.
     """
     runs = _find_runs(loaded, lock, candidate.digest)
+    bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
     comparisons: list[SuiteComparison] = []
     for variant, run in runs.items():
         if variant.kind is VariantKind.BASE:
@@ -75,7 +77,7 @@ def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Che
     decision = decide(
         comparisons,
         expected=expected,
-        checks=[*checks, _training_check(candidate, loaded.project.policy)],
+        checks=[*checks, _training_check(candidate, loaded.project.policy), *_noise_checks(loaded, lock, bases)],
         policy=loaded.project.policy,
         candidate=candidate,
         lock=lock.digest,
@@ -102,6 +104,19 @@ def trained_under_lock(record: Mapping[str, Any] | None, lock: Lock) -> bool:
     if record.get("base") != lock.promise["base"]["digest"]:
         raise LockError("the adapter's training record names other base weights than the locked base's.")
     return True
+
+
+def _noise_checks(loaded: Loaded, lock: Lock, bases: Sequence[StoredRun]) -> list[Check]:
+    """One for each base that was asked again on this machine."""
+    twice = [(base, again) for base in bases if (again := find_again(loaded, lock, base)) is not None]
+    return [noise_check(noise_floors(loaded, base, again), loaded.project.policy) for base, again in twice]
+
+
+def find_again(loaded: Loaded, lock: Lock, base: StoredRun) -> StoredRun | None:
+    """The sealed second run of the same base, where there is one."""
+    wanted = replace(base.manifest, batch_policy=AGAIN + base.manifest.batch_policy)
+    folder = loaded.project.baselines / "runs" / run_name(wanted)
+    return _load(folder, loaded, lock) if is_sealed(folder) else None
 
 
 def _training_check(candidate: Candidate, policy: Policy) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,14 @@ def run_variant(
     *,
     reuse_from: Iterable[Path],
     progress: Progress,
+    again: bool = False,
 ) -> Path:
     """Answer, score and store every item, then seal; returns the run's folder.
 
     Resumes an unsealed run of the same manifest and takes replies that another run of the same weights already gave.
     Batches are fixed by the plan: one that was stored in part is computed as a whole again and only what is missing is
-    stored, so an interrupted run ends with the same numbers as an undisturbed one.
+    stored, so an interrupted run ends with the same numbers as an undisturbed one. With `again` the batches are others:
+    what differs then is the noise of the machine.
     """
     folder = parent / run_name(manifest)
     if is_sealed(folder):
@@ -67,7 +70,8 @@ def run_variant(
         for suite in questions.loaded.suites:
             requests = questions.requests[suite.name]
             _take_known(suite, questions, known, finished, writer, progress)
-            for batch in engine.batches(suite, requests):
+            batches = engine.batches(suite, requests)
+            for batch in regrouped(batches) if again else batches:
                 missing = [index for index in batch if (suite.name, requests[index].item) not in finished]
                 if not missing:
                     continue
@@ -80,6 +84,14 @@ def run_variant(
         progress.finish()
         writer.seal(expected_items(questions.loaded.suites))
     return folder
+
+
+def regrouped(batches: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The same requests in other company: shuffled, and half as many at once as in the widest batch."""
+    order = [index for batch in batches for index in batch]
+    random.Random(len(order)).shuffle(order)
+    rows = max(1, len(batches[0]) // 2) if batches else 1
+    return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 
 def expected_items(suites: Sequence[Suite]) -> dict[str, list[tuple[str, str]]]:
