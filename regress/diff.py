@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 
 from regress.errors import ComparisonError
 from regress.schema import (
     Flip,
+    GradedChange,
     Item,
     ItemOutcome,
     KindCount,
@@ -20,6 +21,9 @@ from regress.schema import (
     SuiteComparison,
 )
 from regress.stats.cluster import design_effect
+from regress.stats.graded import mean_difference
+from regress.stats.multiple import benjamini_hochberg
+from regress.stats.paired import mcnemar_midp_loss
 
 DECLARED = frozenset({"variant", "adapter"})
 """What a candidate's run may differ in from the base's; anything else makes the two incomparable."""
@@ -64,6 +68,7 @@ def compare(suite: Suite, base: Outcomes, candidate: Outcomes, *, variant: str, 
         margin=suite.margin,
         min_gain=suite.min_gain,
         counts=count(list(moves.values()), unpaired),
+        graded=_graded(suite, [(base[id_], candidate[id_]) for id_ in paired], list(clusters.values()), clustered),
         clusters=len(set(clusters.values())) if clustered else None,
         design_effect=design_effect([int(c) - int(b) for b, c in moves.values()], list(clusters.values()))
         if clustered
@@ -74,6 +79,25 @@ def compare(suite: Suite, base: Outcomes, candidate: Outcomes, *, variant: str, 
         kinds=_kinds(base, candidate),
         flips=tuple(_flip(items[id_], base[id_], candidate[id_]) for id_, (b, c) in moves.items() if b != c),
     )
+
+
+def _graded(
+    suite: Suite, pairs: Sequence[tuple[ItemOutcome, ItemOutcome]], clusters: Sequence[Hashable], clustered: bool
+) -> GradedChange | None:
+    """The change of the mean score, where the scorer grades; then every reply must have its value."""
+    values = [(b.value, c.value) for b, c in pairs]
+    differences = [c - b for b, c in values if b is not None and c is not None]
+    if not differences:
+        return None
+    if not all(0.0 <= value <= 1.0 for pair in values for value in pair if value is not None):
+        raise ComparisonError(f"{suite.name} has a graded score that is not between 0 and 1. Run again.")
+    if len(differences) != len(pairs):
+        raise ComparisonError(f"{suite.name}: {len(pairs) - len(differences)} replies have no graded score. Run again.")
+    try:
+        found = mean_difference(differences, clusters if clustered else None)
+    except ValueError as reason:
+        raise ComparisonError(f"{suite.name} cannot be graded: {reason}.") from reason
+    return GradedChange(n=found.n, delta=found.delta, standard_error=found.standard_error, degrees=found.degrees)
 
 
 def count(moves: list[tuple[bool, bool]], unpaired: int = 0) -> PairCounts:
@@ -111,9 +135,11 @@ def _check_prompts(suite: Suite, base: Outcomes, candidate: Outcomes, against: s
 
 def _slices(items: Mapping[str, Item], moves: Mapping[str, tuple[bool, bool]]) -> tuple[SliceCounts, ...]:
     names = sorted({name for id_ in moves if (name := items[id_].slice) is not None})
+    counted = [count([move for id_, move in moves.items() if items[id_].slice == name]) for name in names]
+    adjusted = benjamini_hochberg([mcnemar_midp_loss(counts.lost, counts.gained) for counts in counted])
     return tuple(
-        SliceCounts(slice=name, counts=count([move for id_, move in moves.items() if items[id_].slice == name]))
-        for name in names
+        SliceCounts(slice=name, counts=counts, p_lost=p)
+        for name, counts, p in zip(names, counted, adjusted, strict=True)
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 
 from regress.schema import (
@@ -18,6 +18,7 @@ from regress.schema import (
     Candidate,
     Check,
     Decision,
+    GradedChange,
     Policy,
     Role,
     Ruling,
@@ -26,10 +27,11 @@ from regress.schema import (
     Verdict,
 )
 from regress.stats.cluster import MIN_CLUSTERS
+from regress.stats.graded import MeanDifference, p_mean_above, t_interval, t_test
 from regress.stats.margin import clustered_score_test, margin_test, score_interval
 from regress.stats.multiple import holm
-from regress.stats.paired import mcnemar_midp_gain, p_above, tango_z
-from regress.stats.power import needed_n
+from regress.stats.paired import mcnemar_midp_gain, mcnemar_midp_loss, p_above, tango_z
+from regress.stats.power import needed_n, needed_n_mean
 
 Expected = Collection[tuple[str, str]]
 """(suite, candidate variant) pairs that the lock promises evidence for."""
@@ -99,7 +101,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         against=comparison.against,
         verdict=verdict,
         counts=counts,
-        delta=(counts.gained - counts.lost) / counts.n if counts.n else None,
+        delta=_delta(comparison),
         ci90=None if flaw else _interval(comparison),
         margin=comparison.margin,
         min_gain=comparison.min_gain,
@@ -107,6 +109,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         p_fail=p_fail,
         p_fail_holm=None,
         p_gain=p_gain,
+        p_lost=None if flaw else mcnemar_midp_loss(counts.lost, counts.gained),
         needed_n=needed,
         no_answer=comparison.no_answer,
         error=comparison.error,
@@ -115,12 +118,15 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
 
 
 def adjust(verdicts: Sequence[SuiteVerdict]) -> list[SuiteVerdict]:
-    """Fill in Holm-adjusted FAIL p-values over all protected suites and variants."""
+    """Holm's correction: of FAIL over all protected suites and variants, of the flag for any loss over everything."""
     gating = [index for index, v in enumerate(verdicts) if v.role is Role.PROTECT and v.p_fail is not None]
     adjusted = holm([p for index in gating if (p := verdicts[index].p_fail) is not None])
     result = list(verdicts)
     for index, p in zip(gating, adjusted, strict=True):
         result[index] = replace(result[index], p_fail_holm=p)
+    flags = [index for index, v in enumerate(verdicts) if v.p_lost is not None]
+    for index, p in zip(flags, holm([p for index in flags if (p := verdicts[index].p_lost) is not None]), strict=True):
+        result[index] = replace(result[index], p_lost=p)
     return result
 
 
@@ -202,12 +208,19 @@ def _comparison_flaw(comparison: SuiteComparison) -> str | None:
         return "no item was compared"
     if not math.isfinite(comparison.design_effect) or comparison.design_effect < 1:
         return f"the design effect is {comparison.design_effect}"
+    if comparison.graded is not None and not _is_graded(comparison.graded, counts.n):
+        return f"a graded change of {comparison.graded}"
     if comparison.role is Role.PROTECT and comparison.margin is None:
         return "protected, with a margin of None"
     for name, value in (("margin", comparison.margin), ("min_gain", comparison.min_gain)):
         if value is not None and not _is_share(value):
             return f"a {name} of {value}"
     return None
+
+
+def _is_graded(graded: GradedChange, n: int) -> bool:
+    numbers = (graded.delta, graded.standard_error)
+    return graded.n == n and graded.degrees >= 1 and all(map(math.isfinite, numbers)) and -1.0 <= graded.delta <= 1.0
 
 
 def _is_share(value: Decimal) -> bool:
@@ -225,6 +238,8 @@ def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy)
 
 def _margin_test(comparison: SuiteComparison, margin: Decimal) -> tuple[float, float]:
     counts = comparison.counts
+    if comparison.graded is not None:
+        return t_test(_mean(comparison.graded), float(margin))
     return margin_test(
         counts.lost,
         counts.gained,
@@ -238,6 +253,8 @@ def _margin_test(comparison: SuiteComparison, margin: Decimal) -> tuple[float, f
 def _p_gain(comparison: SuiteComparison) -> float:
     """Larger of the p-values for 'it gained at all' and, where asked for, 'it gained at least min_gain'."""
     counts, least = comparison.counts, float(comparison.min_gain or 0)
+    if comparison.graded is not None:
+        return p_mean_above(_mean(comparison.graded), least)
     if comparison.clusters is not None:
 
         def p(delta0: float) -> float:
@@ -252,17 +269,33 @@ def _p_gain(comparison: SuiteComparison) -> float:
 
 def _interval(comparison: SuiteComparison) -> tuple[float, float]:
     counts = comparison.counts
+    if comparison.graded is not None:
+        return t_interval(_mean(comparison.graded), 0.90)
     return score_interval(counts.lost, counts.gained, counts.n, 0.90, comparison.design_effect)
+
+
+def _mean(graded: GradedChange) -> MeanDifference:
+    return MeanDifference(**asdict(graded))
+
+
+def _delta(comparison: SuiteComparison) -> float | None:
+    counts = comparison.counts
+    if comparison.graded is not None:
+        return comparison.graded.delta
+    return (counts.gained - counts.lost) / counts.n if counts.n else None
 
 
 def _open_question(comparison: SuiteComparison, policy: Policy) -> tuple[int | None, str]:
     """How many items would decide, and the sentence: if nothing was lost, or else if what was seen is the truth."""
     counts = comparison.counts
     flips = max(counts.lost + counts.gained, 1) / counts.n  # at least one flip is assumed
-    seen = (counts.lost - counts.gained) / counts.n
+    seen = -(_delta(comparison) or 0.0)
 
     def items(drop: float) -> int | None:
-        n = needed_n(float(comparison.margin or 0), flips, float(policy.alpha), float(policy.power), drop)
+        margin, alpha, power = float(comparison.margin or 0), float(policy.alpha), float(policy.power)
+        if comparison.graded is not None:  # its standard error knows of the clusters
+            return needed_n_mean(comparison.graded.standard_error * math.sqrt(counts.n), margin, alpha, power, drop)
+        n = needed_n(margin, flips, alpha, power, drop)
         return None if n is None else math.ceil(n * comparison.design_effect)
 
     if (needed := items(0.0)) is not None and needed > counts.n:
@@ -281,6 +314,8 @@ def _too_few(comparison: SuiteComparison) -> str:
 
 def _movement(comparison: SuiteComparison) -> str:
     counts = comparison.counts
+    if comparison.graded is not None:
+        return f"mean score {comparison.graded.delta:+.3f} over {counts.n} items"
     return (
         f"{counts.lost} lost, {counts.gained} gained of {counts.n} ({counts.base_pass} → {counts.candidate_pass} right)"
     )

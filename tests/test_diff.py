@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from regress.schema import (
     ScorerSpec,
     Suite,
     SuiteComparison,
+    Verdict,
 )
 
 WORDS = {"P": Outcome.PASS, "F": Outcome.FAIL, "N": Outcome.NO_ANSWER, "E": Outcome.ERROR}
@@ -275,3 +278,82 @@ def test_every_other_difference_is_refused_with_both_values(field: str) -> None:
     assert mine in message
     assert "'something else'" in message
     assert "`regress check` does" in message
+
+
+# --- graded scores and flags ------------------------------------------------------------------------------------------
+
+
+def graded(before: Sequence[float | None], after: Sequence[float | None], *, clusters: int = 0) -> SuiteComparison:
+    items = tuple(an_item(k, cluster=f"c{k % clusters}" if clusters else None) for k in range(len(before)))
+    sides = [
+        {
+            item.id: replace(outcome, value=value)
+            for (item, outcome, value) in zip(items, answers(items, "P" * len(items)).values(), values, strict=True)
+        }
+        for values in (before, after)
+    ]
+    return compare(a_suite(*items), *sides, variant="adapter@fp32", against="base@fp32")
+
+
+def test_a_graded_suite_is_judged_by_its_mean_and_not_by_its_passes() -> None:
+    """Every reply passes on both sides; its score fell from .9 to about .7."""
+    rng = Random(1)
+    comparison = graded([0.9] * 300, [0.7 + 0.1 * rng.random() for _ in range(300)])
+    assert comparison.counts == PairCounts(both_pass=300)
+    assert comparison.graded is not None
+    assert comparison.graded.delta == pytest.approx(-0.15, abs=0.01)
+    verdict = ruled(comparison).suites[0]
+    assert verdict.verdict is Verdict.FAIL
+    assert verdict.delta == comparison.graded.delta
+    assert verdict.ci90 is not None
+    assert verdict.ci90[0] < verdict.delta < verdict.ci90[1] < -0.1
+
+
+def test_a_graded_suite_that_kept_its_scores_passes() -> None:
+    rng = Random(2)
+    scores = [rng.random() for _ in range(300)]
+    decision = ruled(graded(scores, [min(1.0, s + 0.01 * rng.random()) for s in scores]))
+    assert decision.ruling is Ruling.PROMOTE
+
+
+def test_few_graded_items_stay_open_and_say_how_many_it_takes() -> None:
+    rng = Random(3)
+    verdict = ruled(graded([0.5] * 20, [rng.random() for _ in range(20)])).suites[0]
+    assert verdict.verdict is Verdict.UNDECIDED
+    assert verdict.needed_n is not None
+    assert verdict.needed_n > 20
+
+
+def test_clusters_widen_a_graded_change() -> None:
+    rng = Random(4)
+    shifts = [rng.uniform(-0.3, 0.3) for _ in range(30)]
+    after = [0.5 + shifts[k % 30] for k in range(300)]
+    alone, together = graded([0.5] * 300, after).graded, graded([0.5] * 300, after, clusters=30).graded
+    assert alone is not None
+    assert together is not None
+    assert together.standard_error > 2 * alone.standard_error
+    assert (alone.degrees, together.degrees) == (299, 29)
+
+
+@pytest.mark.parametrize("value", [None, math.nan, 1.5])
+def test_a_missing_or_absurd_score_is_refused(value: float | None) -> None:
+    with pytest.raises(ComparisonError, match=r"graded"):
+        graded([0.5] * 30, [0.5] * 29 + [value])
+
+
+def test_a_gain_in_scores() -> None:
+    rng = Random(5)
+    comparison = graded([0.3] * 100, [0.3 + 0.2 * rng.random() for _ in range(100)])
+    target = replace(comparison, suite="goal", role=Role.TARGET, margin=None)
+    held = replace(comparison, suite="kept")
+    assert ruled(held, replace(target, min_gain=Decimal("0.05"))).ruling is Ruling.PROMOTE
+    assert ruled(held, replace(target, min_gain=Decimal("0.12"))).ruling is Ruling.INCONCLUSIVE
+
+
+def test_slices_are_flagged_after_correction_for_their_number() -> None:
+    items = tuple(an_item(k, slice=f"s{k // 20}") for k in range(200))
+    after = "F" * 9 + "P" * 11 + "PPPPF" + "P" * 175
+    flags = {part.slice: part.p_lost for part in compared("P" * 200, after, items).slices}
+    assert flags["s0"] <= 0.05
+    assert flags["s1"] > 0.05  # one loss of twenty
+    assert flags["s9"] > 0.05

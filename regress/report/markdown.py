@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from regress.report.words import (
     EXAMPLES,
     attempt,
+    change,
     examples,
     headline,
     interval,
@@ -36,7 +37,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
         parts += _table(rows)
     held = suites_with(decision, Verdict.PASS)
     if held:
-        parts += ["Within their margins: " + ", ".join(f"{v.suite} ({v.variant}, {points(v.delta)})" for v in held), ""]
+        parts += ["Within their margins: " + ", ".join(f"{v.suite} ({v.variant}, {change(v)})" for v in held), ""]
     parts += _kinds(decision, comparisons)
     parts += _slices(decision, comparisons)
     chosen = examples(comparisons, decision, EXAMPLES)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from regress.report.words import (
     attempt,
+    change,
     examples,
     headline,
     interval,
@@ -94,11 +95,12 @@ def _held(held: Sequence[SuiteVerdict]) -> Text:
         by_suite.setdefault(v.suite, []).append(v)
     text = Text("within the margin: ", style="green")
     worst = [
-        f"{suite} {points(min(v.delta or 0.0 for v in verdicts))}"
+        f"{suite} {change(min(verdicts, key=lambda v: v.delta or 0.0))}"
         + ("" if len(verdicts) > 1 else f" ({verdicts[0].variant})")
         for suite, verdicts in by_suite.items()
     ]
-    return text.append(", ".join(worst), style="default")
+    text.append(", ".join(worst), style="default")
+    return text.append("  (↓ lost something for certain)", style="dim") if "↓" in text.plain else text
 
 
 def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[RenderableType]:

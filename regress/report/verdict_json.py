@@ -57,6 +57,7 @@ def _suite(verdict: SuiteVerdict) -> dict[str, Any]:
         "p_fail": verdict.p_fail,
         "p_fail_holm": verdict.p_fail_holm,
         "p_gain": verdict.p_gain,
+        "p_lost": verdict.p_lost,
         "needed_n": verdict.needed_n,
         "no_answer": verdict.no_answer,
         "error": verdict.error,

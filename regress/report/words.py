@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from regress.schema import Decision, Flip, PairCounts, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
 
 EXAMPLES = 3
+FLAGGED = 0.05  # adjusted p-value from which on a loss is pointed out; it decides nothing
 
 
 def visible(text: str, limit: int | None = None) -> str:
@@ -151,12 +152,18 @@ def new_kinds(comparison: SuiteComparison) -> str:
     return ", ".join(f"{kind.kind} {kind.base} → {kind.candidate}" for kind in grown[:4])
 
 
+def change(verdict: SuiteVerdict) -> str:
+    """−0.9, with an arrow where something was lost for certain, be it within the margin."""
+    certain = verdict.p_lost is not None and verdict.p_lost <= FLAGGED
+    return f"{points(verdict.delta)}{'↓' if certain else ''}"
+
+
 def worst_slices(comparison: SuiteComparison, count: int = 3) -> str:
-    """'order 210 → 41 of 212, person ...': the slices that lost most, where slices differ at all."""
+    """'order 210 → 41 of 212, person ...': the slices that lost most, for certain, where there are several."""
     if len(comparison.slices) < 2:
         return ""
     ranked = sorted(comparison.slices, key=lambda part: (part.counts.gained - part.counts.lost) / max(1, part.counts.n))
-    lost = [part for part in ranked if part.counts.lost > part.counts.gained]
+    lost = [part for part in ranked if part.p_lost <= FLAGGED]
     return ", ".join(f"{part.slice} {movement(part.counts)}" for part in lost[:count])
 
 

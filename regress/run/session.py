@@ -130,6 +130,7 @@ def _outcome(suite: Suite, index: int, questions: Questions, reply: Reply) -> It
         item_digest=item.digest,
         request_digest=request.digest,
         outcome=score.outcome,
+        value=score.value,
         kind=score.kind,
         detail=score.detail,
         reply=reply,

@@ -24,6 +24,7 @@ from regress.scorers import (
     numeric,
     refusal,
     regex,
+    token_f1,
 )
 from regress.scorers._scorer import Kind, Options, Scorer, broken
 
@@ -38,6 +39,7 @@ SCORERS: dict[str, Scorer[Any]] = {
     "numeric": numeric.SCORER,
     "refusal": refusal.SCORER,
     "regex": regex.SCORER,
+    "token_f1": token_f1.SCORER,
 }
 
 

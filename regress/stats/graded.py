@@ -67,6 +67,14 @@ def t_test(difference: MeanDifference, margin: float) -> tuple[float, float]:
     return max(above, unseen), max(below, unseen)
 
 
+def p_mean_above(difference: MeanDifference, bound: float) -> float:
+    """One-sided p-value of 'the mean difference is larger than the bound'; never below that of n pairs all alike."""
+    excess = difference.delta - bound
+    if difference.standard_error == 0.0:
+        return 0.5**difference.n if excess > 0.0 else 1.0
+    return max(p_above_t(excess / difference.standard_error, difference.degrees), 0.5**difference.n)
+
+
 def t_interval(difference: MeanDifference, level: float) -> tuple[float, float]:
     """Two-sided t interval for the mean difference."""
     from scipy.special import stdtrit  # noqa: PLC0415  0.2 s that only graded suites pay

@@ -90,3 +90,8 @@ def mcnemar_midp_gain(lost: int, gained: int) -> float:
         for k in range(gained, flips + 1)
     ]
     return min(1.0, math.fsum(terms) - terms[0] / 2.0)
+
+
+def mcnemar_midp_loss(lost: int, gained: int) -> float:
+    """The same for any loss."""
+    return mcnemar_midp_gain(lost=gained, gained=lost)

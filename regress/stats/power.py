@@ -61,6 +61,14 @@ def needed_n(margin: float, flip_rate: float, alpha: float, power: float, drop: 
     return max(1, math.ceil((root / distance) ** 2)) if distance > 1e-4 else None
 
 
+def needed_n_mean(sd: float, margin: float, alpha: float, power: float, drop: float = 0.0) -> int | None:
+    """Items that a verdict on a mean needs, `sd` being the spread of one item's difference; None at the margin."""
+    _check(margin, 0.0, alpha)
+    root = (_NORMAL.inv_cdf(1.0 - alpha) + _NORMAL.inv_cdf(power)) * sd
+    distance = abs(margin - drop)
+    return max(2, math.ceil((root / distance) ** 2)) if distance > 1e-4 else None
+
+
 def detectable_drop(n: int, margin: float, flip_rate: float, alpha: float, power: float) -> float | None:
     """Smallest true drop that is called FAIL with probability `power`; None when not even losing everything is."""
     if fail_power(n, margin, flip_rate, alpha, 1.0) < power:

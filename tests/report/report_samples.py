@@ -51,6 +51,7 @@ def a_verdict(suite: str, verdict: Verdict, counts: PairCounts, **changes: Any) 
         "p_fail": 0.5,
         "p_fail_holm": 0.5,
         "p_gain": None,
+        "p_lost": None,
         "needed_n": None,
         "no_answer": 0,
         "error": 0,

@@ -188,7 +188,7 @@ def surrounded(text: str) -> tuple[Decision, SuiteComparison]:
         reasons=(text,),
     )
     flip = a_flip(text, prompt=text, base_reply=text, candidate_reply=text, candidate_kind=text, expected=text)
-    slices = tuple(SliceCounts(slice=text + end, counts=pairs(9, 1, 10)) for end in "ab")
+    slices = tuple(SliceCounts(slice=text + end, counts=pairs(9, 1, 10), p_lost=0.01) for end in "ab")
     return decision, a_comparison(verdict, flip, kinds=(KindCount(kind=text, base=0, candidate=1),), slices=slices)
 
 

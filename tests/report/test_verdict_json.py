@@ -40,7 +40,10 @@ REJECTED = a_decision(
     reasons=("json_orders (adapter): 225 lost, 2 gained of 1000 ...",),
 )
 
-ADDED = {"candidate": {"path", "trained_under_lock"}, "suite": {"against", "unpaired", "min_gain", "p_gain", "reason"}}
+ADDED = {
+    "candidate": {"path", "trained_under_lock"},
+    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "reason"},
+}
 
 
 def test_the_designs_example_comes_out_as_it_stands() -> None:
@@ -50,7 +53,14 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}
     assert added == {"path": "adapters/broken", "trained_under_lock": True}
     added = {key: given["suites"][0].pop(key) for key in ADDED["suite"]}
-    assert added == {"against": "base@fp32", "unpaired": 0, "min_gain": None, "p_gain": None, "reason": "as counted"}
+    assert added == {
+        "against": "base@fp32",
+        "unpaired": 0,
+        "min_gain": None,
+        "p_gain": None,
+        "p_lost": None,
+        "reason": "as counted",
+    }
     assert given == wanted
     assert list(given) == list(wanted)  # verdict first, for whoever opens the file
 

@@ -148,8 +148,15 @@ def test_only_kinds_that_grew_are_new() -> None:
 
 def test_the_slices_that_lost_most_are_named_where_slices_differ() -> None:
     parts = tuple(
-        SliceCounts(slice=name, counts=pairs(90, after, 100))
-        for name, after in (("a", 89), ("b", 10), ("c", 91), ("d", 50), ("e", 80))
+        SliceCounts(slice=name, counts=pairs(90, after, 100), p_lost=p)
+        for name, after, p in (
+            ("a", 89, 0.4),
+            ("b", 10, 0),
+            ("c", 91, 0.6),
+            ("d", 50, 0),
+            ("e", 80, 0.05),
+            ("f", 70, 0.06),
+        )
     )
     told = worst_slices(a_comparison(FAIL, slices=parts))
     assert told == "b 90 → 10 of 100, d 90 → 50 of 100, e 90 → 80 of 100"

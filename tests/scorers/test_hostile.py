@@ -37,6 +37,7 @@ QUESTIONS: dict[str, tuple[Item, dict[str, Any]]] = {
     ),
     "numeric": (item("12"), {"relative": "0.1"}),
     "refusal": (item(), {"expect": "refuse"}),
+    "token_f1": (item("zz", "a b c"), {}),
     "regex": (item("(a+)+$", "(x+x+)+y", "[ab]*a[ab]{300}[cd]"), {}),
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from scoring import item, score, suite, verdict
 
+from regress.errors import SuiteError
 from regress.schema import Reply
 from regress.scorers import bind
 
@@ -206,3 +207,30 @@ def test_a_reply_that_was_cut_is_judged_by_what_it_says() -> None:
 @pytest.mark.parametrize("expect", ["refuse", "answer"])
 def test_silence_is_neither_refusal_nor_answer(expect: str) -> None:
     assert verdict("refusal", " ", item(), expect=expect) == "no_answer:empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("The Eiffel Tower!", 1.0, "pass"),
+        ("eiffel", 0.5, "pass"),  # one of one word, one of three: 2 / (1 + 3)
+        ("It is the Eiffel Tower in Paris", 6 / 10, "pass"),
+        ("a tower", 0.4, "fail:wrong"),
+        ("tower tower tower", 1 / 3, "fail:wrong"),  # a word counts as often as the target has it
+        ("Big Ben", 0.0, "fail:wrong"),
+        ("  ", 0.0, "no_answer:empty"),
+    ],
+)
+def test_the_overlap_of_words(text: str, value: float, expected: str) -> None:
+    given = score("token_f1", text, item("the Eiffel Tower"))
+    assert given.value == pytest.approx(value)
+    assert verdict("token_f1", text, item("the Eiffel Tower")) == expected
+
+
+def test_the_nearest_target_decides_and_the_threshold_is_an_option() -> None:
+    assert score("token_f1", "big ben", item("Eiffel Tower", "Big Ben")).value == 1.0
+    assert verdict("token_f1", "a tower", item("the Eiffel Tower"), threshold="0.4") == "pass"
+    with pytest.raises(SuiteError, match="threshold"):
+        bind(suite("token_f1", item("a"), options={"threshold": "2"}))
+    with pytest.raises(SuiteError, match="no word"):
+        bind(suite("token_f1", item("?!")))

@@ -1,0 +1,83 @@
+"""The records and enums that every stage shares: frozen, keyword-only, counts not rates.
+
+Schema versions of what is written to disk (additive changes keep the number):
+
+    RUN_FORMAT 1      manifest.json, outcomes.jsonl, seal.json
+    LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
+    VERDICT_FORMAT 1  reports/verdict.json
+"""
+
+from regress.schema.comparisons import (
+    Flip,
+    GradedChange,
+    KindCount,
+    NoiseFloor,
+    PairCounts,
+    SliceCounts,
+    SuiteComparison,
+)
+from regress.schema.decisions import Attempt, Candidate, Check, Decision, Policy, SuiteVerdict
+from regress.schema.plans import Outlook, PowerCurve, PowerPoint, SuitePlan
+from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
+from regress.schema.suites import GenerationSettings, Item, Message, ScorerSpec, Suite
+from regress.schema.words import (
+    Ask,
+    Category,
+    Exit,
+    Finish,
+    Outcome,
+    Precision,
+    PromptStyle,
+    Role,
+    Ruling,
+    VariantKind,
+    Verdict,
+)
+
+RUN_FORMAT = 1
+LOCK_FORMAT = 1
+VERDICT_FORMAT = 1
+
+__all__ = [
+    "LOCK_FORMAT",
+    "RUN_FORMAT",
+    "VERDICT_FORMAT",
+    "Ask",
+    "Attempt",
+    "Candidate",
+    "Category",
+    "Check",
+    "Decision",
+    "Exit",
+    "Finish",
+    "Flip",
+    "GenerationSettings",
+    "GradedChange",
+    "Item",
+    "ItemOutcome",
+    "KindCount",
+    "Manifest",
+    "Message",
+    "NoiseFloor",
+    "Outcome",
+    "Outlook",
+    "PairCounts",
+    "Policy",
+    "PowerCurve",
+    "PowerPoint",
+    "Precision",
+    "PromptStyle",
+    "Reply",
+    "Role",
+    "Ruling",
+    "Score",
+    "ScorerSpec",
+    "SliceCounts",
+    "Suite",
+    "SuiteComparison",
+    "SuitePlan",
+    "SuiteVerdict",
+    "Variant",
+    "VariantKind",
+    "Verdict",
+]

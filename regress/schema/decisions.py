@@ -1,0 +1,85 @@
+"""What follows: verdicts, checks, the decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from regress.schema.comparisons import PairCounts
+from regress.schema.words import Category, Role, Ruling, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the gate demands; locked."""
+
+    alpha: Decimal = Decimal("0.05")
+    power: Decimal = Decimal("0.8")
+    zero_tolerance: tuple[str, ...] = ()  # suites whose every candidate failure counts
+    require_training_record: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One preflight or evidence check."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteVerdict:
+    """The gate's answer on one suite and variant, with the counts it rests on."""
+
+    suite: str
+    category: Category
+    role: Role
+    variant: str
+    against: str
+    verdict: Verdict
+    counts: PairCounts
+    delta: float | None  # candidate minus base, in rates; None when n = 0
+    ci90: tuple[float, float] | None
+    margin: Decimal | None
+    min_gain: Decimal | None
+    p_pass: float | None
+    p_fail: float | None
+    p_fail_holm: float | None
+    p_gain: float | None  # role target only
+    p_lost: float | None  # of any loss at all, Holm-adjusted over all comparisons; a flag, it decides nothing
+    needed_n: int | None  # where UNDECIDED
+    no_answer: int
+    error: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Whose bytes were judged."""
+
+    kind: str  # adapter
+    digest: str
+    path: str
+    trained_under_lock: bool | None  # None: no training record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Which candidate against the same questions this is, the first being 1, and the alpha that it may spend."""
+
+    number: int
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is decided for the candidate, and everything it rests on."""
+
+    ruling: Ruling
+    lock: str | None
+    attempt: Attempt | None = None  # None where no ledger is kept: the whole alpha was spent
+    candidate: Candidate | None
+    suites: tuple[SuiteVerdict, ...]
+    checks: tuple[Check, ...]
+    reasons: tuple[str, ...]

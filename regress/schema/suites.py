@@ -1,0 +1,74 @@
+"""What is asked: suites, items, scorers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from regress.schema.words import Ask, Category, PromptStyle, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str  # system | user | assistant
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One question. `digest` is the SHA-256 of everything that could change its answer or its place in the figures."""
+
+    id: str
+    messages: tuple[Message, ...]  # one user message where the file says `prompt`
+    targets: tuple[str, ...] = ()  # any of them is right
+    choices: tuple[str, ...] = ()
+    answer: int | None = None  # index into choices
+    schema: Mapping[str, Any] | None = None
+    cluster: str | None = None
+    slice: str | None = None
+    digest: str
+    line: int  # in the items file, for error messages; not part of the digest
+
+    @property
+    def prompt(self) -> str:
+        """The last message's text: what a person recognises the item by."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSettings:
+    """Greedy generation: how long at most, and at which texts it stops."""
+
+    max_new_tokens: int = 128
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorerSpec:
+    """A scorer's name and its options as the suite file gives them (checked by the scorer itself)."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A named, versioned set of items, one scorer and a margin."""
+
+    name: str
+    version: int
+    category: Category
+    role: Role
+    ask: Ask
+    prompt: PromptStyle
+    generation: GenerationSettings
+    scorer: ScorerSpec
+    margin: Decimal | None  # largest acceptable drop, 0.01 = one point; always there where role is protect
+    min_gain: Decimal | None = None
+    items: tuple[Item, ...]
+    path: str  # the suite file, for messages
+    items_path: str

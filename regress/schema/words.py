@@ -1,0 +1,102 @@
+"""The closed vocabularies: every enum, exit codes included."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Exit(IntEnum):
+    """Process exit codes. Python owns 1 and argument parsers own 2, so no verdict uses them."""
+
+    PROMOTE = 0
+    BUG = 1
+    USAGE = 2
+    REJECT = 3
+    INCONCLUSIVE = 4
+    REFUSED = 5
+
+
+class Category(StrEnum):
+    """What a suite guards."""
+
+    CAPABILITY = "capability"
+    DOMAIN = "domain"
+    FORMAT = "format"
+    SAFETY = "safety"
+
+
+class Role(StrEnum):
+    """What the gate asks of a suite."""
+
+    PROTECT = "protect"  # must not get worse by the margin
+    TARGET = "target"  # must get better
+    INFORM = "inform"  # reported, decides nothing
+
+
+class Ask(StrEnum):
+    """How a model is asked."""
+
+    GENERATE = "generate"
+    CHOOSE = "choose"
+
+
+class PromptStyle(StrEnum):
+    """How an item becomes tokens."""
+
+    CHAT = "chat"
+    RAW = "raw"
+
+
+class Outcome(StrEnum):
+    """What a scorer says of one reply. An enum, never a number that might mean 'missing'."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    NO_ANSWER = "no_answer"  # the model's failure: nothing that could be scored
+    ERROR = "error"  # the harness's failure: a run that holds one is never sealed
+
+
+class Finish(StrEnum):
+    """Why a generated reply ended."""
+
+    EOS = "eos"
+    STOP = "stop"
+    LENGTH = "length"
+
+
+class VariantKind(StrEnum):
+    """Base alone, with the adapter attached, or with the adapter merged into its weights."""
+
+    BASE = "base"
+    ADAPTER = "adapter"
+    MERGED = "merged"
+
+
+class Precision(StrEnum):
+    """What the weights are held in; AUTO is resolved before a run starts and never stored."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    NF4 = "nf4"
+
+
+class Verdict(StrEnum):
+    """Per suite and variant."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNDECIDED = "UNDECIDED"
+
+
+class Ruling(StrEnum):
+    """For the candidate."""
+
+    PROMOTE = "PROMOTE"
+    REJECT = "REJECT"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    REFUSED = "REFUSED"
+
+    @property
+    def exit_code(self) -> Exit:
+        return Exit[self.name]
