@@ -81,6 +81,7 @@ def main() -> int:
             continue
         print(f"\n=== {adapter.name} ===", flush=True)
         started = time.monotonic()
+        (options.project / "baselines" / "attempts.jsonl").unlink(missing_ok=True)  # seven stories, each a first try
         ended = regress(options.project, "check", str(adapter.resolve()))
         verdict = json.loads((options.project / "reports" / "verdict.json").read_text())
         kept = options.project / "reports" / f"{adapter.name}.json"
