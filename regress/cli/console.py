@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
+from regress.cli.interrupts import raise_pending
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -83,7 +85,8 @@ class Bar:
         self._bar.start()
 
     def advance(self, count: int, what: str) -> None:
-        """`count` more items of suite `what` are stored."""
+        """`count` more items of suite `what` are stored: a good place to be interrupted."""
+        raise_pending()
         self._done += count
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=count, description=f"{self._what} · {what}")

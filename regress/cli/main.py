@@ -15,6 +15,7 @@ import typer
 from regress import __version__
 from regress.cli import check, demo, diff, doctor, gate, init, lock, plan, report, run
 from regress.cli.console import say
+from regress.cli.interrupts import remembered
 from regress.errors import Refused, UsageError
 from regress.schema import Exit
 
@@ -76,7 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Carry out one command. Only PROMOTE and finished commands return 0; an uncaught exception ends in Python's 1."""
     quiet_libraries()
     try:
-        result = app(args=arguments, standalone_mode=False)
+        with remembered():
+            result = app(args=arguments, standalone_mode=False)
     except COMPLAINT as complaint:
         cast("Any", complaint).show()
         return Exit.USAGE
