@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 
+from regress.early import look_sizes
 from regress.errors import ComparisonError
+from regress.lock.promise import ITEM_ORDER_SEED
+from regress.plan import item_order
 from regress.schema import (
     Flip,
     GradedChange,
@@ -98,6 +101,18 @@ def _graded(
     except ValueError as reason:
         raise ComparisonError(f"{suite.name} cannot be graded: {reason}.") from reason
     return GradedChange(n=found.n, delta=found.delta, standard_error=found.standard_error, degrees=found.degrees)
+
+
+def look_counts(suite: Suite, base: Outcomes, candidate: Outcomes) -> tuple[PairCounts, ...]:
+    """Cumulative counts at each planned look of the locked order, as far as the candidate was asked."""
+    order = [item.id for item in item_order(suite, ITEM_ORDER_SEED)]
+    counts: list[PairCounts] = []
+    for size in look_sizes(len(order)):
+        seen = order[:size]
+        if any(id_ not in candidate or id_ not in base for id_ in seen):
+            break
+        counts.append(count([(_passed(base[id_]), _passed(candidate[id_])) for id_ in seen]))
+    return tuple(counts)
 
 
 def count(moves: list[tuple[bool, bool]], unpaired: int = 0) -> PairCounts:

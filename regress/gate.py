@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from decimal import Decimal
 
+from regress.early import Stop, StopKind, first_stop, look_sizes, p_values
 from regress.schema import (
     Attempt,
     Candidate,
@@ -32,6 +33,8 @@ from regress.stats.margin import clustered_score_test, margin_test, score_interv
 from regress.stats.multiple import holm
 from regress.stats.paired import mcnemar_midp_gain, mcnemar_midp_loss, p_above, tango_z
 from regress.stats.power import needed_n, needed_n_mean
+
+STOPPED = {StopKind.PASS: Verdict.PASS, StopKind.FAIL: Verdict.FAIL, StopKind.FUTILE: Verdict.UNDECIDED}
 
 Expected = Collection[tuple[str, str]]
 """(suite, candidate variant) pairs that the lock promises evidence for."""
@@ -76,6 +79,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
     counts, alpha = comparison.counts, float(policy.alpha)
     verdict, reason, p_pass, p_fail, p_gain, needed = Verdict.UNDECIDED, "", None, None, None, None
     few = comparison.clusters is not None and comparison.clusters < MIN_CLUSTERS
+    stop: Stop | None = None
     if (flaw := _flaw(comparison, policy)) is not None:
         reason = flaw
     elif comparison.role is Role.TARGET:
@@ -85,14 +89,19 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
     elif comparison.margin is None:
         reason = "no margin: reported only"
     else:
+        stop = _stop(comparison, alpha)
         p_pass, p_fail = _margin_test(comparison, comparison.margin)
         verdict = Verdict.PASS if p_pass <= alpha else Verdict.FAIL if p_fail <= alpha else Verdict.UNDECIDED
+        if stop is not None:  # the first crossing decides, whatever came after it
+            verdict = STOPPED[stop.kind]
         if few:
             verdict, reason = Verdict.UNDECIDED, _too_few(comparison)
         elif verdict is Verdict.UNDECIDED:
             needed, reason = _open_question(comparison, policy)
         else:
             reason = _movement(comparison)
+        if stop is not None and comparison.planned_n != counts.n:
+            reason += f"; stopped at look {stop.look}, of {comparison.planned_n:,} items"
     return SuiteVerdict(
         suite=comparison.suite,
         category=comparison.category,
@@ -111,6 +120,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         p_gain=p_gain,
         p_lost=None if flaw else mcnemar_midp_loss(counts.lost, counts.gained),
         needed_n=needed,
+        look=None if stop is None else stop.look,
         no_answer=comparison.no_answer,
         error=comparison.error,
         reason=reason,
@@ -185,7 +195,14 @@ def _refusals(
             reasons.append(f"{c.suite} ({c.variant}): {c.counts.unpaired} items were answered by one side only")
         if (flaw := _comparison_flaw(c)) is not None:
             reasons.append(f"{c.suite} ({c.variant}): {flaw}")
+        elif _ended_without_a_stop(c, policy):
+            reasons.append(f"{c.suite} ({c.variant}): ended after {c.counts.n} of {c.planned_n} items without a stop")
     return reasons
+
+
+def _ended_without_a_stop(comparison: SuiteComparison, policy: Policy) -> bool:
+    unfinished = comparison.planned_n is not None and comparison.counts.n < comparison.planned_n
+    return unfinished and (_policy_flaw(policy) is not None or _stop(comparison, float(policy.alpha)) is None)
 
 
 def _flaw(comparison: SuiteComparison, policy: Policy) -> str | None:
@@ -208,6 +225,8 @@ def _comparison_flaw(comparison: SuiteComparison) -> str | None:
         return "no item was compared"
     if not math.isfinite(comparison.design_effect) or comparison.design_effect < 1:
         return f"the design effect is {comparison.design_effect}"
+    if comparison.looks and not _are_looks(comparison):
+        return f"looks at {[seen.n for seen in comparison.looks]} of {comparison.planned_n} items"
     if comparison.graded is not None and not _is_graded(comparison.graded, counts.n):
         return f"a graded change of {comparison.graded}"
     if comparison.role is Role.PROTECT and comparison.margin is None:
@@ -216,6 +235,15 @@ def _comparison_flaw(comparison: SuiteComparison) -> str | None:
         if value is not None and not _is_share(value):
             return f"a {name} of {value}"
     return None
+
+
+def _are_looks(comparison: SuiteComparison) -> bool:
+    """Whether the looks are the planned ones, from the first to the last that was asked."""
+    planned = look_sizes(comparison.planned_n) if comparison.planned_n else ()
+    seen = [counts.n for counts in comparison.looks]
+    last = comparison.looks[-1]
+    same = (last.lost, last.gained, last.n) == (comparison.counts.lost, comparison.counts.gained, comparison.counts.n)
+    return same and seen == list(planned[: len(seen)]) and comparison.clusters is None
 
 
 def _is_graded(graded: GradedChange, n: int) -> bool:
@@ -236,8 +264,26 @@ def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy)
     ]
 
 
+def _stop(comparison: SuiteComparison, alpha: float) -> Stop | None:
+    """Where the stopping rule ended the suite; None where all was asked at once, or no look decided anything."""
+    if not _sequential(comparison):
+        return None
+    return first_stop(_seen(comparison), look_sizes(comparison.planned_n or 0), float(comparison.margin or 0), alpha)
+
+
+def _sequential(comparison: SuiteComparison) -> bool:
+    protected = comparison.role is Role.PROTECT and comparison.margin is not None
+    return bool(comparison.looks) and comparison.graded is None and protected
+
+
+def _seen(comparison: SuiteComparison) -> list[tuple[int, int, int]]:
+    return [(counts.lost, counts.gained, counts.n) for counts in comparison.looks]
+
+
 def _margin_test(comparison: SuiteComparison, margin: Decimal) -> tuple[float, float]:
     counts = comparison.counts
+    if _sequential(comparison):
+        return p_values(_seen(comparison), look_sizes(comparison.planned_n or 0), float(margin))
     if comparison.graded is not None:
         return t_test(_mean(comparison.graded), float(margin))
     return margin_test(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from regress.cli.console import Bar
 from regress.cli.deliver import deliver, not_promoted_until_decided
 from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption, QuietOption
@@ -9,7 +13,18 @@ from regress.suite import read_project
 
 
 def check(
-    adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOption = False, quiet: QuietOption = False
+    adapter: AdapterArgument,
+    stop_early: Annotated[
+        bool,
+        typer.Option(
+            "--stop-early",
+            help="Ask look by look in the locked order and stop a suite once its verdict is certain or out of reach. "
+            "Saves most on bad candidates; error rates stay as promised.",
+        ),
+    ] = False,
+    project: ProjectOption = HERE,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Judge an adapter: preflight, run what is missing (base, adapter, merged), diff, gate, report.
 
@@ -24,7 +39,7 @@ def check(
 
         try:
             bench = open_bench(opened)
-            result = judge_adapter(bench, adapter, engine_for=load_engine, progress=progress)
+            result = judge_adapter(bench, adapter, engine_for=load_engine, progress=progress, stop_early=stop_early)
         finally:
             progress.close()
         return deliver(opened.reports, result.decision, result.comparisons, as_json=json)

@@ -49,7 +49,7 @@ def run(
         raise UsageError("--write-merged belongs to the variant merged.")
     if again and parsed.kind is not VariantKind.BASE:
         raise UsageError("--again belongs to the variant base: it measures the machine, not a candidate.")
-    from regress.run.check import adapter_bench, evaluate, open_bench
+    from regress.run.check import Mode, adapter_bench, evaluate, open_bench
     from regress.run.engines import load_engine
 
     bench = open_bench(read_project(project))
@@ -58,7 +58,7 @@ def run(
         if adapter is None:
             folders = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress)
             if again:
-                twice = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress, again=True)
+                twice = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress, mode=Mode.AGAIN)
                 return _show_noise(bench, folders[parsed], twice[parsed], as_json=json)
         else:
             with adapter_bench(bench, adapter) as candidate:

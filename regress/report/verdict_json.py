@@ -59,6 +59,7 @@ def _suite(verdict: SuiteVerdict) -> dict[str, Any]:
         "p_gain": verdict.p_gain,
         "p_lost": verdict.p_lost,
         "needed_n": verdict.needed_n,
+        "look": verdict.look,
         "no_answer": verdict.no_answer,
         "error": verdict.error,
         "reason": verdict.reason,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from regress.backends.adapter_files import AdapterFiles, open_adapter
@@ -14,18 +16,29 @@ from regress.backends.tokenizer_match import compare_tokenizers
 from regress.errors import AdapterError
 from regress.hashing.files import verify_copy
 from regress.hashing.models import ModelFiles, locate_model, read_model
+from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
 from regress.run.judge import Judgement, judge, run_folders, store_preflight, trained_under_lock
+from regress.run.looks import LOOKS, LookByLook, Portions
 from regress.run.noise import AGAIN
 from regress.run.preflight import preflight
 from regress.run.progress import Progress
 from regress.run.session import Questions, render, run_variant, settings_digest
 from regress.schema import Candidate, Check, Manifest, Precision, Variant, VariantKind
+from regress.store.runs import load_run
 from regress.suite import Project, read_suites
 
 EngineFactory = Callable[[Path, Precision, str, int | None], Engine]
 """(model folder, precision or AUTO, device, batch tokens or None) -> resident engine"""
+
+
+class Mode(StrEnum):
+    """How items are asked; the value begins the run's batch policy, so that only like is compared with like."""
+
+    ALL = ""
+    AGAIN = AGAIN
+    LOOKS = LOOKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +59,22 @@ def open_bench(project: Project) -> Bench:
     return Bench(loaded=loaded, lock=lock, base=base)
 
 
-def check(bench: Bench, adapter: Path, *, engine_for: EngineFactory, progress: Progress) -> Judgement:
-    """Preflight, run what is missing, compare, decide. Raises Refused where nothing may be concluded."""
+def check(
+    bench: Bench, adapter: Path, *, engine_for: EngineFactory, progress: Progress, stop_early: bool = False
+) -> Judgement:
+    """Preflight, run what is missing, compare, decide. Raises Refused where nothing may be concluded.
+
+    With `stop_early` a suite is asked look by look and ends where its verdict is certain or out of reach.
+    """
     with adapter_bench(bench, adapter) as candidate:
-        evaluate(bench, candidate, bench.loaded.project.variants, engine_for=engine_for, progress=progress)
+        evaluate(
+            bench,
+            candidate,
+            bench.loaded.project.variants,
+            engine_for=engine_for,
+            progress=progress,
+            mode=Mode.LOOKS if stop_early else Mode.ALL,
+        )
         progress.say("comparing")
         return judge(bench.loaded, bench.lock, candidate.record, candidate.checks)
 
@@ -87,12 +112,12 @@ def evaluate(
     engine_for: EngineFactory,
     progress: Progress,
     write_merged: Path | None = None,
-    again: bool = False,
+    mode: Mode = Mode.ALL,
 ) -> dict[Variant, Path]:
     """Sealed runs of the variants; the base is loaded once for each precision and serves all of them.
 
-    With `write_merged` the merged model is also written there as an ordinary checkpoint. With `again` everything is
-    asked a second time in other batches, for `noise`.
+    With `write_merged` the merged model is also written there as an ordinary checkpoint. `mode` says in
+    which company and how far items are asked.
     """
     project = bench.loaded.project
     folders: dict[Variant, Path] = {}
@@ -110,7 +135,8 @@ def evaluate(
             _stop_on_failure(candidate.checks)
         for variant in group:
             engine.use(variant)
-            folders[variant] = _run(bench, candidate, variant, engine, questions, progress, again=again)
+            portions = _portions(bench, candidate, variant, folders) if mode is Mode.LOOKS else None
+            folders[variant] = _run(bench, candidate, variant, engine, questions, progress, mode, portions)
         if write_merged is not None:
             engine.save_merged(write_merged)
         del engine
@@ -124,8 +150,8 @@ def _run(
     engine: Engine,
     questions: Questions,
     progress: Progress,
-    *,
-    again: bool,
+    mode: Mode,
+    portions: Portions | None,
 ) -> Path:
     project = bench.loaded.project
     is_base = variant.kind is VariantKind.BASE
@@ -138,13 +164,39 @@ def _run(
         template=bench.base.template_digest,
         backend=engine.name,
         device=engine.device,
-        batch_policy=AGAIN + engine.batch_policy if again else engine.batch_policy,
+        batch_policy=mode.value + engine.batch_policy,
         settings=settings_digest(bench.loaded),
     )
     parent = project.baselines / "runs" if is_base else project.runs
     parent.mkdir(parents=True, exist_ok=True)
-    known = [] if again else run_folders(project)
-    return run_variant(engine, questions, manifest, parent, reuse_from=known, progress=progress, again=again)
+    again = mode is Mode.AGAIN
+    return run_variant(
+        engine,
+        questions,
+        manifest,
+        parent,
+        reuse_from=[] if again else run_folders(project),
+        progress=progress,
+        portions=portions,
+        again=again,
+    )
+
+
+def _portions(
+    bench: Bench, candidate: CandidateBench | None, variant: Variant, folders: Mapping[Variant, Path]
+) -> LookByLook:
+    """The looks of one variant; a candidate's stops are judged against the base at its own precision, if there is one.
+
+    Looking spends alpha, so the attempt is entered before the first look.
+    """
+    policy = bench.loaded.project.policy
+    bases = {known.precision: folder for known, folder in folders.items() if known.kind is VariantKind.BASE}
+    if candidate is None or variant.kind is VariantKind.BASE or not bases:
+        return LookByLook(policy=policy, alpha=float(policy.alpha), base=None)
+    baselines = bench.loaded.project.baselines
+    attempt = record_attempt(baselines, bench.lock, candidate.record.digest, now=datetime.now(UTC))
+    base = load_run(bases.get(variant.precision, next(iter(bases.values()))))
+    return LookByLook(policy=policy, alpha=attempt.alpha, base=base.outcomes)
 
 
 def _by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precision, list[Variant]]:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from regress.backends.protocol import settled_precision
-from regress.diff import check_comparable, compare
+from regress.diff import check_comparable, compare, look_counts
+from regress.early import look_sizes
 from regress.errors import ComparisonError, LockError, StoreError
 from regress.gate import decide
 from regress.hashing.canonical import digest_json
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
-from regress.lock.promise import Loaded
+from regress.lock.promise import ITEM_ORDER_SEED, Loaded
+from regress.plan import item_order
+from regress.run.looks import LOOKS, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
-from regress.run.session import expected_items, settings_digest
+from regress.run.session import settings_digest
 from regress.schema import (
     Candidate,
     Check,
@@ -26,6 +29,7 @@ from regress.schema import (
     Manifest,
     Policy,
     Precision,
+    Suite,
     SuiteComparison,
     Variant,
     VariantKind,
@@ -58,16 +62,7 @@ def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Che
             continue
         base = _base_for(variant, run, runs)
         check_comparable(base.manifest, run.manifest)
-        comparisons += [
-            compare(
-                suite,
-                base.outcomes.get(suite.name, {}),
-                run.outcomes.get(suite.name, {}),
-                variant=str(variant),
-                against=base.manifest.variant,
-            )
-            for suite in loaded.suites
-        ]
+        comparisons += [_compared(suite, base, run, str(variant), loaded.project.policy) for suite in loaded.suites]
     expected = {
         (suite.name, text)
         for suite in loaded.suites
@@ -84,6 +79,18 @@ def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Che
         attempt=record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC)),
     )
     return Judgement(decision=decision, comparisons=tuple(comparisons))
+
+
+def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, policy: Policy) -> SuiteComparison:
+    """One suite; where the candidate was asked look by look, over what was asked of it."""
+    before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
+    against = base.manifest.variant
+    if not run.manifest.batch_policy.startswith(LOOKS) or not may_stop(suite, policy):
+        return compare(suite, before, after, variant=variant, against=against)
+    part = replace(suite, items=tuple(item for item in suite.items if item.id in after))
+    before_then = {id_: outcome for id_, outcome in before.items() if id_ in after}
+    found = compare(part, before_then, after, variant=variant, against=against)
+    return replace(found, looks=look_counts(suite, before, after), planned_n=len(suite.items))
 
 
 def run_folders(project: Project) -> list[Path]:
@@ -189,14 +196,23 @@ def _load(folder: Path, loaded: Loaded, lock: Lock) -> StoredRun:
             )
     if run.manifest.settings != settings_digest(loaded):
         raise ComparisonError(f"{folder} was made with other generation settings or scorers. Run it again.")
-    for suite, items in expected_items(loaded.suites).items():
-        given = {id_: outcome.item_digest for id_, outcome in run.outcomes.get(suite, {}).items()}
-        if given != dict(items):
-            raise StoreError(f"{folder} does not hold exactly the items of suite {suite}. Run it again.")
+    for suite in loaded.suites:
+        given = {id_: outcome.item_digest for id_, outcome in run.outcomes.get(suite.name, {}).items()}
+        if given not in _complete(suite, run.manifest, loaded.project.policy):
+            raise StoreError(f"{folder} does not hold exactly the items of suite {suite.name}. Run it again.")
     unknown = sorted(set(run.outcomes) - {suite.name for suite in loaded.suites})
     if unknown:
         raise StoreError(f"{folder} answers {unknown[0]}, which is no suite of this project. Run it again.")
     return run
+
+
+def _complete(suite: Suite, manifest: Manifest, policy: Policy) -> list[dict[str, str]]:
+    """The item sets that a complete run may hold: everything, or everything up to one of the looks."""
+    everything = [{item.id: item.digest for item in suite.items}]
+    if not manifest.batch_policy.startswith(LOOKS) or manifest.adapter is None or not may_stop(suite, policy):
+        return everything
+    order = item_order(suite, ITEM_ORDER_SEED)
+    return [{item.id: item.digest for item in order[:size]} for size in look_sizes(len(order))]
 
 
 def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun]) -> StoredRun:

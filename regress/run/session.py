@@ -10,8 +10,9 @@ from pathlib import Path
 from regress.backends.protocol import Engine, Request
 from regress.hashing.canonical import digest_json
 from regress.lock.promise import Loaded, suite_settings
+from regress.run.looks import AllAtOnce, Portions
 from regress.run.progress import Progress
-from regress.schema import ItemOutcome, Manifest, Outcome, Reply, Score, Suite
+from regress.schema import ItemOutcome, Manifest, Reply, Score, Suite
 from regress.store.replies import ReplyCache
 from regress.store.runs import RunWriter, is_sealed, run_name
 
@@ -49,14 +50,16 @@ def run_variant(
     *,
     reuse_from: Iterable[Path],
     progress: Progress,
+    portions: Portions | None = None,
     again: bool = False,
 ) -> Path:
     """Answer, score and store every item, then seal; returns the run's folder.
 
     Resumes an unsealed run of the same manifest and takes replies that another run of the same weights already gave.
     Batches are fixed by the plan: one that was stored in part is computed as a whole again and only what is missing is
-    stored, so an interrupted run ends with the same numbers as an undisturbed one. With `again` the batches are others:
-    what differs then is the noise of the machine.
+    stored, so an interrupted run ends with the same numbers as an undisturbed one. `portions` may end a suite
+    before all of its items are asked. With `again` the batches are others: what differs then is the noise of the
+    machine.
     """
     folder = parent / run_name(manifest)
     if is_sealed(folder):
@@ -65,25 +68,78 @@ def run_variant(
         known = ReplyCache.build([path for path in reuse_from if path != folder], manifest)
         for name, why in known.skipped.items():
             progress.say(f"the replies in {name} are not used again: {why}")
-        finished = {key for key, outcome in writer.done.items() if outcome.outcome is not Outcome.ERROR}
-        progress.start(manifest.variant, questions.total, len(finished))
-        for suite in questions.loaded.suites:
-            requests = questions.requests[suite.name]
-            _take_known(suite, questions, known, finished, writer, progress)
-            batches = engine.batches(suite, requests)
-            for batch in regrouped(batches) if again else batches:
-                missing = [index for index in batch if (suite.name, requests[index].item) not in finished]
-                if not missing:
-                    continue
-                replies = dict(zip(batch, engine.answer(suite, [requests[index] for index in batch]), strict=True))
-                for index in missing:
-                    writer.append(_outcome(suite, index, questions, replies[index]))
-                    finished.add((suite.name, requests[index].item))
-                writer.commit()
-                progress.advance(len(missing), suite.name)
+        progress.start(manifest.variant, questions.total, len(writer.done))
+        answers = _Answers(engine, questions, known, writer, progress, again=again)
+        asked = {suite.name: answers.ask(suite, portions or AllAtOnce()) for suite in questions.loaded.suites}
         progress.finish()
-        writer.seal(expected_items(questions.loaded.suites))
+        writer.seal(asked)
     return folder
+
+
+class _Answers:
+    """One run under way."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        questions: Questions,
+        known: Mapping[str, Reply],
+        writer: RunWriter,
+        progress: Progress,
+        *,
+        again: bool,
+    ) -> None:
+        self._engine = engine
+        self._questions = questions
+        self._known = known
+        self._writer = writer
+        self._progress = progress
+        self._again = again
+
+    def ask(self, suite: Suite, portions: Portions) -> list[tuple[str, str]]:
+        """Answer the suite portion by portion; returns (id, digest) of what was asked, for the seal."""
+        done: list[int] = []
+        for portion in portions.portions(suite):
+            self._ask_portion(suite, portion)
+            done += portion
+            stop = portions.enough(suite, self._outcomes(suite, done))
+            left = len(suite.items) - len(done)
+            if stop is not None and left:
+                self._progress.say(f"{suite.name}: {stop.kind} at look {stop.look}, {left:,} items are not asked")
+                self._progress.advance(left, suite.name)
+                break
+        return [(suite.items[index].id, suite.items[index].digest) for index in done]
+
+    def _outcomes(self, suite: Suite, done: Sequence[int]) -> dict[str, ItemOutcome]:
+        durable, ids = self._writer.done, [suite.items[index].id for index in done]
+        return {id_: durable[suite.name, id_] for id_ in ids if (suite.name, id_) in durable}
+
+    def _ask_portion(self, suite: Suite, portion: Sequence[int]) -> None:
+        requests = [self._questions.requests[suite.name][index] for index in portion]
+        self._take_known(suite, portion)
+        batches = self._engine.batches(suite, requests)
+        for batch in regrouped(batches) if self._again else batches:
+            missing = [place for place in batch if not self._is_done(suite, portion[place])]
+            if not missing:
+                continue
+            replies = dict(zip(batch, self._engine.answer(suite, [requests[place] for place in batch]), strict=True))
+            for place in missing:
+                self._writer.append(_outcome(suite, portion[place], self._questions, replies[place]))
+            self._writer.commit()
+            self._progress.advance(len(missing), suite.name)
+
+    def _take_known(self, suite: Suite, portion: Sequence[int]) -> None:
+        """Store replies that the same weights gave to the same tokens in another run."""
+        requests = self._questions.requests[suite.name]
+        found = [i for i in portion if requests[i].digest in self._known and not self._is_done(suite, i)]
+        for index in found:
+            self._writer.append(_outcome(suite, index, self._questions, self._known[requests[index].digest]))
+        if found:
+            self._writer.commit()
+            self._progress.advance(len(found), suite.name)
+
+    def _is_done(self, suite: Suite, index: int) -> bool:
+        return (suite.name, suite.items[index].id) in self._writer.done
 
 
 def regrouped(batches: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -92,33 +148,6 @@ def regrouped(batches: Sequence[Sequence[int]]) -> list[list[int]]:
     random.Random(len(order)).shuffle(order)
     rows = max(1, len(batches[0]) // 2) if batches else 1
     return [order[start : start + rows] for start in range(0, len(order), rows)]
-
-
-def expected_items(suites: Sequence[Suite]) -> dict[str, list[tuple[str, str]]]:
-    """(id, digest) of every item by suite: what a complete run holds, no more and no less."""
-    return {suite.name: [(item.id, item.digest) for item in suite.items] for suite in suites}
-
-
-def _take_known(
-    suite: Suite,
-    questions: Questions,
-    known: Mapping[str, Reply],
-    finished: set[tuple[str, str]],
-    writer: RunWriter,
-    progress: Progress,
-) -> None:
-    """Store replies that the same weights gave to the same tokens in another run."""
-    taken = 0
-    for index, request in enumerate(questions.requests[suite.name]):
-        key = (suite.name, request.item)
-        if key in finished or request.digest not in known:
-            continue
-        writer.append(_outcome(suite, index, questions, known[request.digest]))
-        finished.add(key)
-        taken += 1
-    if taken:
-        writer.commit()
-        progress.advance(taken, suite.name)
 
 
 def _outcome(suite: Suite, index: int, questions: Questions, reply: Reply) -> ItemOutcome:

@@ -89,6 +89,8 @@ class SuiteComparison:
     clusters: int | None  # how many, where items name clusters
     design_effect: float  # 1 for independent items
     graded: GradedChange | None = None  # where the scorer grades: what the margin is held against
+    looks: tuple[PairCounts, ...] = ()  # cumulative counts, where the suite was asked look by look and could stop
+    planned_n: int | None = None  # items that would have been asked without a stop
     no_answer: int  # of the candidate
     error: int  # on either side
     slices: tuple[SliceCounts, ...]

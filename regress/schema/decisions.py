@@ -49,6 +49,7 @@ class SuiteVerdict:
     p_gain: float | None  # role target only
     p_lost: float | None  # of any loss at all, Holm-adjusted over all comparisons; a flag, it decides nothing
     needed_n: int | None  # where UNDECIDED
+    look: int | None = None  # at which look the suite was decided or given up, from 1; None where all was asked at once
     no_answer: int
     error: int
     reason: str

@@ -42,7 +42,7 @@ REJECTED = a_decision(
 
 ADDED = {
     "candidate": {"path", "trained_under_lock"},
-    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "reason"},
+    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason"},
 }
 
 
@@ -59,6 +59,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
         "min_gain": None,
         "p_gain": None,
         "p_lost": None,
+        "look": None,
         "reason": "as counted",
     }
     assert given == wanted

@@ -10,7 +10,7 @@ from test_check import an_adapter
 
 from regress.cli import main
 from regress.hashing.models import read_model
-from regress.run.check import Bench, check, evaluate
+from regress.run.check import Bench, Mode, check, evaluate
 from regress.run.noise import noise_check, noise_floors
 from regress.run.session import regrouped
 from regress.schema import NoiseFloor, PairCounts, Policy, Ruling, Variant, VariantKind
@@ -37,8 +37,8 @@ def a_bench(folder: Path) -> Bench:
 
 def asked_twice(bench: Bench, engine: FakeEngine) -> tuple[NoiseFloor, ...]:
     once, again = (
-        evaluate(bench, None, [BASE], engine_for=lambda *_: engine, progress=Ticks(), again=again)[BASE]
-        for again in (False, True)
+        evaluate(bench, None, [BASE], engine_for=lambda *_: engine, progress=Ticks(), mode=mode)[BASE]
+        for mode in (Mode.ALL, Mode.AGAIN)
     )
     assert len(engine.items_asked) == 2 * 120  # really asked again
     return noise_floors(bench.loaded, load_run(once), load_run(again))

@@ -11,9 +11,8 @@ import pytest
 from fake_engine import FakeEngine, PowerCut, Stage, Ticks, open_stage, write_project
 
 from regress.errors import StoreError
-from regress.plan import item_order
 from regress.run.progress import Silent
-from regress.run.session import expected_items, run_variant
+from regress.run.session import run_variant
 from regress.schema import Item, Outcome, Reply, Score
 from regress.scorers import BoundScorer
 from regress.store.runs import LOG, is_sealed, load_run, read_partial
@@ -192,12 +191,3 @@ def all_batches(stage: Stage) -> list[tuple[str, tuple[str, ...]]]:
         for batch in engine.batches(suite, requests):
             engine.answer(suite, [requests[index] for index in batch])
     return engine.asked
-
-
-def test_expected_items_are_the_suites_items_with_their_digests(stage: Stage) -> None:
-    expected = expected_items(stage.loaded.suites)
-    assert {name: [id_ for id_, _ in items] for name, items in expected.items()} == {
-        suite.name: [item.id for item in suite.items] for suite in stage.loaded.suites
-    }
-    for suite in stage.loaded.suites:  # the plan's order is a permutation of the same items
-        assert sorted(item.id for item in item_order(suite, 1)) == sorted(id_ for id_, _ in expected[suite.name])
