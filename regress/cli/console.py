@@ -94,6 +94,12 @@ class Bar:
             self._spoke = time.monotonic()
             self.say(f"{self._what} · {what}: {self._done:,}/{self._total:,}{self._eta()}")
 
+    def skip(self, count: int) -> None:
+        """`count` items need not be asked after all."""
+        self._total -= count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=self._total)
+
     def finish(self, unit: str = "items") -> None:
         """Close the bar and say how long it took."""
         if self._bar is not None:

@@ -63,14 +63,14 @@ def _table(rows: Sequence[SuiteVerdict]) -> Table:
     table.add_column("margin", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     last = ""
-    for v in rows:
+    for v, variant in _together(rows):
         if v.role is Role.TARGET:
             bound = "gain" if v.min_gain is None else f"+{float(v.min_gain) * 100:g}"
         else:
             bound = "–" if v.margin is None else f"−{float(v.margin) * 100:g}"
         table.add_row(
             v.suite if v.suite != last else "",
-            v.variant,
+            variant,
             movement(v.counts),
             points(v.delta),
             interval(v.ci90),
@@ -79,6 +79,18 @@ def _table(rows: Sequence[SuiteVerdict]) -> Table:
         )
         last = v.suite
     return table
+
+
+def _together(rows: Sequence[SuiteVerdict]) -> list[tuple[SuiteVerdict, str]]:
+    """Each row with its variant's name; variants of one suite that came out alike share a row."""
+    found: dict[tuple[object, ...], tuple[SuiteVerdict, list[str]]] = {}
+    for v in rows:
+        found.setdefault((v.suite, v.counts, v.verdict, v.delta, v.ci90), (v, []))[1].append(v.variant)
+    several = {2: "both"}
+    return [
+        (v, variants[0] if len(variants) == 1 else several.get(len(variants), f"all {len(variants)}"))
+        for v, variants in found.values()
+    ]
 
 
 def _word(verdict: SuiteVerdict) -> str:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Calls in order: `start`, any number of `advance`, `finish`; `say` at any time."""
+    """Calls in order: `start`, any number of `advance` and `skip`, `finish`; `say` at any time."""
 
     def say(self, text: str) -> None:
         """One line about what happens now."""
@@ -16,6 +16,9 @@ class Progress(Protocol):
 
     def advance(self, count: int, what: str) -> None:
         """`count` more are stored; `what` names the part being worked on."""
+
+    def skip(self, count: int) -> None:
+        """`count` of the total need not be done after all."""
 
     def finish(self) -> None:
         """The piece of work is over."""
@@ -31,6 +34,9 @@ class Silent:
         pass
 
     def advance(self, count: int, what: str) -> None:
+        pass
+
+    def skip(self, count: int) -> None:
         pass
 
     def finish(self) -> None:

@@ -106,7 +106,7 @@ class _Answers:
             left = len(suite.items) - len(done)
             if stop is not None and left:
                 self._progress.say(f"{suite.name}: {stop.kind} at look {stop.look}, {left:,} items are not asked")
-                self._progress.advance(left, suite.name)
+                self._progress.skip(left)
                 break
         return [(suite.items[index].id, suite.items[index].digest) for index in done]
 

@@ -117,6 +117,9 @@ class Ticks:
     def advance(self, count: int, what: str) -> None:
         self.calls.append(("advance", count, what))
 
+    def skip(self, count: int) -> None:
+        self.calls.append(("skip", count, None))
+
     def finish(self) -> None:
         self.calls.append(("finish", None, None))
 
