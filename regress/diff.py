@@ -19,6 +19,7 @@ from regress.schema import (
     Manifest,
     Outcome,
     PairCounts,
+    Screened,
     SliceCounts,
     Suite,
     SuiteComparison,
@@ -27,6 +28,7 @@ from regress.stats.cluster import design_effect
 from regress.stats.graded import mean_difference
 from regress.stats.multiple import benjamini_hochberg
 from regress.stats.paired import mcnemar_midp_loss
+from regress.stats.sequential import AgreementProcess
 
 DECLARED = frozenset({"variant", "adapter"})
 """What a candidate's run may differ in from the base's; anything else makes the two incomparable."""
@@ -113,6 +115,16 @@ def look_counts(suite: Suite, base: Outcomes, candidate: Outcomes) -> tuple[Pair
             break
         counts.append(count([(_passed(base[id_]), _passed(candidate[id_])) for id_ in seen]))
     return tuple(counts)
+
+
+def screen(suite: Suite, base: Outcomes, candidate: Outcomes) -> Screened:
+    """How all of a suite's items would come out, judged from those asked so far in the locked order."""
+    process = AgreementProcess(len(suite.items), float(suite.margin or 0))
+    for item in item_order(suite, ITEM_ORDER_SEED):
+        if item.id not in candidate or item.id not in base:
+            break
+        process.update(int(_passed(candidate[item.id])) - int(_passed(base[item.id])))
+    return Screened(p_within=process.p_pass, p_beyond=process.p_fail)
 
 
 def count(moves: list[tuple[bool, bool]], unpaired: int = 0) -> PairCounts:

@@ -23,6 +23,7 @@ from regress.schema import (
     Policy,
     Role,
     Ruling,
+    Screened,
     SuiteComparison,
     SuiteVerdict,
     Verdict,
@@ -100,6 +101,12 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
             needed, reason = _open_question(comparison, policy)
         else:
             reason = _movement(comparison)
+        if comparison.screened is not None and comparison.planned_n != counts.n:
+            verdict, needed, reason = (
+                Verdict.UNDECIDED,
+                comparison.planned_n,
+                _screening(comparison, comparison.screened),
+            )
         if stop is not None and comparison.planned_n != counts.n:
             reason += f"; stopped at look {stop.look}, of {comparison.planned_n:,} items"
     return SuiteVerdict(
@@ -202,7 +209,19 @@ def _refusals(
 
 def _ended_without_a_stop(comparison: SuiteComparison, policy: Policy) -> bool:
     unfinished = comparison.planned_n is not None and comparison.counts.n < comparison.planned_n
-    return unfinished and (_policy_flaw(policy) is not None or _stop(comparison, float(policy.alpha)) is None)
+    if not unfinished or _policy_flaw(policy) is not None:
+        return unfinished
+    if comparison.screened is not None:
+        return min(comparison.screened.p_within, comparison.screened.p_beyond) > float(policy.alpha)
+    return _stop(comparison, float(policy.alpha)) is None
+
+
+def _screening(comparison: SuiteComparison, screened: Screened) -> str:
+    within = screened.p_within <= screened.p_beyond
+    return (
+        f"{_movement(comparison)}; screened: all {comparison.planned_n:,} items would show a drop "
+        f"{'within' if within else 'beyond'} the margin; check without --screen to conclude more"
+    )
 
 
 def _flaw(comparison: SuiteComparison, policy: Policy) -> str | None:

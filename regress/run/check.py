@@ -20,7 +20,7 @@ from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
 from regress.run.judge import Judgement, judge, run_folders, store_preflight, trained_under_lock
-from regress.run.looks import LOOKS, LookByLook, Portions
+from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
 from regress.run.preflight import preflight
 from regress.run.progress import Progress
@@ -39,6 +39,7 @@ class Mode(StrEnum):
     ALL = ""
     AGAIN = AGAIN
     LOOKS = LOOKS
+    SCREEN = SCREEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,11 @@ def open_bench(project: Project) -> Bench:
 
 
 def check(
-    bench: Bench, adapter: Path, *, engine_for: EngineFactory, progress: Progress, stop_early: bool = False
+    bench: Bench, adapter: Path, *, engine_for: EngineFactory, progress: Progress, mode: Mode = Mode.ALL
 ) -> Judgement:
     """Preflight, run what is missing, compare, decide. Raises Refused where nothing may be concluded.
 
-    With `stop_early` a suite is asked look by look and ends where its verdict is certain or out of reach.
+    With `Mode.LOOKS` a suite is asked look by look and ends where its verdict is certain or out of reach.
     """
     with adapter_bench(bench, adapter) as candidate:
         evaluate(
@@ -73,7 +74,7 @@ def check(
             bench.loaded.project.variants,
             engine_for=engine_for,
             progress=progress,
-            mode=Mode.LOOKS if stop_early else Mode.ALL,
+            mode=mode,
         )
         progress.say("comparing")
         return judge(bench.loaded, bench.lock, candidate.record, candidate.checks)
@@ -135,7 +136,7 @@ def evaluate(
             _stop_on_failure(candidate.checks)
         for variant in group:
             engine.use(variant)
-            portions = _portions(bench, candidate, variant, folders) if mode is Mode.LOOKS else None
+            portions = _portions(bench, candidate, variant, folders, mode)
             folders[variant] = _run(bench, candidate, variant, engine, questions, progress, mode, portions)
         if write_merged is not None:
             engine.save_merged(write_merged)
@@ -151,7 +152,7 @@ def _run(
     questions: Questions,
     progress: Progress,
     mode: Mode,
-    portions: Portions | None,
+    portions: Portions,
 ) -> Path:
     project = bench.loaded.project
     is_base = variant.kind is VariantKind.BASE
@@ -183,20 +184,22 @@ def _run(
 
 
 def _portions(
-    bench: Bench, candidate: CandidateBench | None, variant: Variant, folders: Mapping[Variant, Path]
-) -> LookByLook:
+    bench: Bench, candidate: CandidateBench | None, variant: Variant, folders: Mapping[Variant, Path], mode: Mode
+) -> Portions:
     """The looks of one variant; a candidate's stops are judged against the base at its own precision, if there is one.
 
     Looking spends alpha, so the attempt is entered before the first look.
     """
+    if mode not in (Mode.LOOKS, Mode.SCREEN):
+        return AllAtOnce()
     policy = bench.loaded.project.policy
     bases = {known.precision: folder for known, folder in folders.items() if known.kind is VariantKind.BASE}
     if candidate is None or variant.kind is VariantKind.BASE or not bases:
         return LookByLook(policy=policy, alpha=float(policy.alpha), base=None)
+    base = load_run(bases.get(variant.precision, next(iter(bases.values()))))
     baselines = bench.loaded.project.baselines
     attempt = record_attempt(baselines, bench.lock, candidate.record.digest, now=datetime.now(UTC))
-    base = load_run(bases.get(variant.precision, next(iter(bases.values()))))
-    return LookByLook(policy=policy, alpha=attempt.alpha, base=base.outcomes)
+    return LookByLook(policy=policy, alpha=attempt.alpha, base=base.outcomes, screening=mode is Mode.SCREEN)
 
 
 def _by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precision, list[Variant]]:

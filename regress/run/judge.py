@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regress.backends.protocol import settled_precision
-from regress.diff import check_comparable, compare, look_counts
+from regress.diff import check_comparable, compare, look_counts, screen
 from regress.early import look_sizes
 from regress.errors import ComparisonError, LockError, StoreError
 from regress.gate import decide
@@ -19,7 +19,7 @@ from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import ITEM_ORDER_SEED, Loaded
 from regress.plan import item_order
-from regress.run.looks import LOOKS, may_stop
+from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.session import settings_digest
 from regress.schema import (
@@ -85,11 +85,13 @@ def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, polic
     """One suite; where the candidate was asked look by look, over what was asked of it."""
     before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
     against = base.manifest.variant
-    if not run.manifest.batch_policy.startswith(LOOKS) or not may_stop(suite, policy):
+    if not run.manifest.batch_policy.startswith((LOOKS, SCREEN)) or not may_stop(suite, policy):
         return compare(suite, before, after, variant=variant, against=against)
     part = replace(suite, items=tuple(item for item in suite.items if item.id in after))
     before_then = {id_: outcome for id_, outcome in before.items() if id_ in after}
     found = compare(part, before_then, after, variant=variant, against=against)
+    if run.manifest.batch_policy.startswith(SCREEN):
+        return replace(found, screened=screen(suite, before, after), planned_n=len(suite.items))
     return replace(found, looks=look_counts(suite, before, after), planned_n=len(suite.items))
 
 
@@ -209,7 +211,7 @@ def _load(folder: Path, loaded: Loaded, lock: Lock) -> StoredRun:
 def _complete(suite: Suite, manifest: Manifest, policy: Policy) -> list[dict[str, str]]:
     """The item sets that a complete run may hold: everything, or everything up to one of the looks."""
     everything = [{item.id: item.digest for item in suite.items}]
-    if not manifest.batch_policy.startswith(LOOKS) or manifest.adapter is None or not may_stop(suite, policy):
+    if not manifest.batch_policy.startswith((LOOKS, SCREEN)) or manifest.adapter is None or not may_stop(suite, policy):
         return everything
     order = item_order(suite, ITEM_ORDER_SEED)
     return [{item.id: item.digest for item in order[:size]} for size in look_sizes(len(order))]

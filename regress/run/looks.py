@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from regress.diff import look_counts
-from regress.early import Stop, first_stop, look_sizes
+from regress.diff import look_counts, screen
+from regress.early import first_stop, look_sizes
 from regress.lock.promise import ITEM_ORDER_SEED
 from regress.plan import item_order
 from regress.schema import ItemOutcome, Policy, Role, Suite
@@ -16,13 +16,17 @@ LOOKS = "look by look in the locked order: "
 """What the batch policy of such a run begins with: batches never reach over the end of a look."""
 
 
+SCREEN = "until all items would agree, in the locked order: "
+"""The same for a screening, which concludes nothing about other items."""
+
+
 class Portions(Protocol):
     """How a run goes through a suite."""
 
     def portions(self, suite: Suite) -> list[list[int]]:
         """Positions of the suite's items, in the portions in which they are asked."""
 
-    def enough(self, suite: Suite, outcomes: Mapping[str, ItemOutcome]) -> Stop | None:
+    def enough(self, suite: Suite, outcomes: Mapping[str, ItemOutcome]) -> str | None:
         """Why nothing more needs to be asked after these outcomes, by item id; None to go on."""
 
 
@@ -32,7 +36,7 @@ class AllAtOnce:
     def portions(self, suite: Suite) -> list[list[int]]:
         return [list(range(len(suite.items)))]
 
-    def enough(self, suite: Suite, outcomes: Mapping[str, ItemOutcome]) -> Stop | None:
+    def enough(self, suite: Suite, outcomes: Mapping[str, ItemOutcome]) -> str | None:
         return None
 
 
@@ -45,6 +49,7 @@ class LookByLook:
 
     policy: Policy
     alpha: float
+    screening: bool = False  # stop when it is clear how all the items would come out, and conclude nothing else
     base: Mapping[str, Mapping[str, ItemOutcome]] | None  # by suite and item id; None while the base itself is asked
 
     def portions(self, suite: Suite) -> list[list[int]]:
@@ -55,15 +60,23 @@ class LookByLook:
         sizes = look_sizes(len(order))
         return [order[start:end] for start, end in zip((0, *sizes), sizes, strict=False)]
 
-    def enough(self, suite: Suite, outcomes: Mapping[str, ItemOutcome]) -> Stop | None:
+    def enough(self, suite: Suite, outcomes: Mapping[str, ItemOutcome]) -> str | None:
         if self.base is None or not may_stop(suite, self.policy) or suite.margin is None:
             return None
         base = self.base.get(suite.name, {})
         if any(outcome.value is not None for outcome in outcomes.values()):
             return None  # graded scores are judged by their mean, once, at the end
-        seen = look_counts(suite, base, outcomes)
-        counts = [(c.lost, c.gained, c.n) for c in seen]
-        return first_stop(counts, look_sizes(len(suite.items)), float(suite.margin), self.alpha)
+        if self.screening:
+            found = screen(suite, base, outcomes)
+            within, beyond = found.p_within <= self.alpha, found.p_beyond <= self.alpha
+            return (
+                f"all items would show a drop {'within' if within else 'beyond'} the margin"
+                if within or beyond
+                else None
+            )
+        counts = [(c.lost, c.gained, c.n) for c in look_counts(suite, base, outcomes)]
+        stop = first_stop(counts, look_sizes(len(suite.items)), float(suite.margin), self.alpha)
+        return None if stop is None else f"{stop.kind} at look {stop.look}"
 
 
 def may_stop(suite: Suite, policy: Policy) -> bool:

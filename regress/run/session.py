@@ -105,7 +105,7 @@ class _Answers:
             stop = portions.enough(suite, self._outcomes(suite, done))
             left = len(suite.items) - len(done)
             if stop is not None and left:
-                self._progress.say(f"{suite.name}: {stop.kind} at look {stop.look}, {left:,} items are not asked")
+                self._progress.say(f"{suite.name}: {stop}, {left:,} items are not asked")
                 self._progress.skip(left)
                 break
         return [(suite.items[index].id, suite.items[index].digest) for index in done]

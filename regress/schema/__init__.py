@@ -13,6 +13,7 @@ from regress.schema.comparisons import (
     KindCount,
     NoiseFloor,
     PairCounts,
+    Screened,
     SliceCounts,
     SuiteComparison,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "Ruling",
     "Score",
     "ScorerSpec",
+    "Screened",
     "SliceCounts",
     "Suite",
     "SuiteComparison",

@@ -75,6 +75,14 @@ class GradedChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """Anytime p-values about these items only: that all of them together show a drop within, or beyond, the margin."""
+
+    p_within: float
+    p_beyond: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteComparison:
     """One suite, one candidate variant against its base: everything the gate and the reports need."""
 
@@ -89,6 +97,7 @@ class SuiteComparison:
     clusters: int | None  # how many, where items name clusters
     design_effect: float  # 1 for independent items
     graded: GradedChange | None = None  # where the scorer grades: what the margin is held against
+    screened: Screened | None = None  # where it was asked only until it was clear how all of its items would end
     looks: tuple[PairCounts, ...] = ()  # cumulative counts, where the suite was asked look by look and could stop
     planned_n: int | None = None  # items that would have been asked without a stop
     no_answer: int  # of the candidate

@@ -15,7 +15,7 @@ from regress.errors import StoreError
 from regress.hashing.models import read_model
 from regress.lock.promise import ITEM_ORDER_SEED
 from regress.plan import item_order
-from regress.run.check import Bench, check
+from regress.run.check import Bench, Mode, check
 from regress.run.judge import Judgement
 from regress.run.looks import LOOKS, LookByLook, may_stop
 from regress.run.stored import judge_stored
@@ -45,10 +45,12 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(loaded=stage.loaded, lock=stage.lock, base=read_model(folder / "base"))
 
 
-def judged(bench: Bench, adapter: Path, loses: Collection[str]) -> tuple[Judgement, FakeEngine]:
+def judged(
+    bench: Bench, adapter: Path, loses: Collection[str], mode: Mode = Mode.LOOKS
+) -> tuple[Judgement, FakeEngine]:
     engine = Losing(rows=32)
     engine.loses = loses
-    return check(bench, adapter, engine_for=lambda *_: engine, progress=Ticks(), stop_early=True), engine
+    return check(bench, adapter, engine_for=lambda *_: engine, progress=Ticks(), mode=mode), engine
 
 
 def test_a_bad_candidate_is_rejected_after_a_fraction_of_the_items(bench: Bench, tmp_path: Path) -> None:
@@ -127,3 +129,18 @@ def test_only_independent_protected_suites_may_stop(bench: Bench) -> None:
     portions = rule.portions(suite)
     assert [len(portion) for portion in portions] == [N // 10] * 10
     assert sorted(index for portion in portions for index in portion) == list(range(N))
+
+
+@pytest.mark.parametrize(("loses", "word"), [(0, "within"), (200, "beyond")])
+def test_a_screening_is_quick_and_decides_nothing(bench: Bench, tmp_path: Path, loses: int, word: str) -> None:
+    adapter = an_adapter(tmp_path / "adapter")
+    result, _ = judged(bench, adapter, [f"c-{k}" for k in range(loses)], Mode.SCREEN)
+    assert result.decision.ruling is Ruling.INCONCLUSIVE
+    assert result.decision.attempt is not None  # whoever is sorted out here had a chance to pass by luck
+    (colours, _) = result.decision.suites
+    assert colours.counts.n < N
+    assert f"all 600 items would show a drop {word} the margin" in colours.reason
+    assert judge_stored(read_project(bench.loaded.project.folder), adapter) == result
+    final, _ = judged(bench, adapter, [f"c-{k}" for k in range(loses)], Mode.ALL)
+    assert final.decision.attempt == result.decision.attempt
+    assert final.decision.ruling is (Ruling.REJECT if loses else Ruling.PROMOTE)
