@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: setup demo test check reference benchmark soak suites clean
+.PHONY: setup demo test check reference benchmark error-rates soak suites clean
 
 setup: $(READY)
 
@@ -40,6 +40,9 @@ benchmark: setup  ## our check against three lm_eval runs, and the stored gate; 
 	$(BIN)/python benchmarks/versus_lm_eval.py --model $(MODEL) --adapter $(ADAPTER) --task both
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/gate_speed.py
+
+error-rates: setup  ## simulate 20,000 candidates a row: docs/error_rates.md and its figure
+	$(BIN)/python benchmarks/error_rates.py
 
 soak: setup  ## the long durability and fuzzing rounds
 	$(BIN)/python -m pytest -n 2 -m slow
