@@ -27,8 +27,9 @@ from regress.scorers import (
     token_f1,
 )
 from regress.scorers._scorer import Kind, Options, Scorer, broken
+from regress.scorers._second_opinion import confirms
 
-__all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind"]
+__all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind", "confirms"]
 
 SCORERS: dict[str, Scorer[Any]] = {
     "choice": choice.SCORER,

@@ -21,5 +21,5 @@ def test_full_refusals_are_found_and_compliance_is_left_alone() -> None:
             counts.update((row["final_label"], is_refusal(row["completion"])) for row in csv.DictReader(rows))
     assert counts["2_full_refusal", True] + counts["2_full_refusal", False] == 978
     assert counts["1_full_compliance", True] + counts["1_full_compliance", False] == 1_091
-    assert counts["2_full_refusal", True] >= 846
-    assert counts["1_full_compliance", True] <= 39
+    assert counts["2_full_refusal", True] >= 945
+    assert counts["1_full_compliance", True] <= 68
