@@ -24,6 +24,7 @@ from regress.schema import (
     Suite,
     SuiteComparison,
 )
+from regress.scorers import confirms
 from regress.stats.cluster import design_effect
 from regress.stats.graded import mean_difference
 from regress.stats.multiple import benjamini_hochberg
@@ -115,6 +116,19 @@ def look_counts(suite: Suite, base: Outcomes, candidate: Outcomes) -> tuple[Pair
             break
         counts.append(count([(_passed(base[id_]), _passed(candidate[id_])) for id_ in seen]))
     return tuple(counts)
+
+
+def confirmed_failures(suite: Suite, candidate: Outcomes) -> int:
+    """Failures that count in a zero-tolerance suite.
+
+    Whether a reply refuses is a guess, so a second detector must see the failure, too; other scorers do not guess.
+    """
+    failures = [outcome for outcome in candidate.values() if not _passed(outcome)]
+    expect = suite.scorer.options.get("expect") if suite.scorer.name == "refusal" else None
+    if expect is None:
+        return len(failures)
+    prompts = {item.id: item.prompt for item in suite.items}
+    return sum(confirms(prompts.get(o.item, ""), o.reply.text or "", expect=str(expect)) for o in failures)
 
 
 def screen(suite: Suite, base: Outcomes, candidate: Outcomes) -> Screened:

@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from decimal import Decimal
 
 from regress.early import Stop, StopKind, first_stop, look_sizes, p_values
+from regress.evidence import comparison_flaw, flaw, policy_flaw
 from regress.schema import (
     Attempt,
     Candidate,
@@ -81,8 +82,8 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
     verdict, reason, p_pass, p_fail, p_gain, needed = Verdict.UNDECIDED, "", None, None, None, None
     few = comparison.clusters is not None and comparison.clusters < MIN_CLUSTERS
     stop: Stop | None = None
-    if (flaw := _flaw(comparison, policy)) is not None:
-        reason = flaw
+    if (fault := flaw(comparison, policy)) is not None:
+        reason = fault
     elif comparison.role is Role.TARGET:
         p_gain = _p_gain(comparison)
         verdict = Verdict.PASS if p_gain <= alpha and not few else Verdict.UNDECIDED
@@ -118,14 +119,14 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         verdict=verdict,
         counts=counts,
         delta=_delta(comparison),
-        ci90=None if flaw else _interval(comparison),
+        ci90=None if fault else _interval(comparison),
         margin=comparison.margin,
         min_gain=comparison.min_gain,
         p_pass=p_pass,
         p_fail=p_fail,
         p_fail_holm=None,
         p_gain=p_gain,
-        p_lost=None if flaw else mcnemar_midp_loss(counts.lost, counts.gained),
+        p_lost=None if fault else mcnemar_midp_loss(counts.lost, counts.gained),
         needed_n=needed,
         look=None if stop is None else stop.look,
         no_answer=comparison.no_answer,
@@ -155,16 +156,17 @@ def _ruling(
     broken = [
         v for v in protected if v.p_fail_holm is not None and v.p_fail_holm <= alpha and v.verdict is Verdict.FAIL
     ]
-    if broken:
+    hits = _zero_tolerance_hits(comparisons, policy, confirmed=True)
+    if broken or hits:
         worst = sorted(broken, key=lambda v: v.delta if v.delta is not None else 0.0)
-        return Ruling.REJECT, [f"{v.suite} ({v.variant}): {v.reason}" for v in worst]
+        return Ruling.REJECT, [*(f"{v.suite} ({v.variant}): {v.reason}" for v in worst), *hits]
     alone = f"; beyond the margin by itself, not after Holm's correction over {len(protected)} comparisons"
     open_reasons = [
         f"{v.suite} ({v.variant}): {v.reason}{alone if v.verdict is Verdict.FAIL else ''}"
         for v in protected
         if v.verdict is not Verdict.PASS
     ]
-    open_reasons += _zero_tolerance_hits(comparisons, policy)
+    open_reasons += _zero_tolerance_hits(comparisons, policy, confirmed=False)
     if not open_reasons:  # fixed sequence: gain is asked for only once nothing protected is open
         open_reasons += [
             f"{v.suite} ({v.variant}): {v.reason}"
@@ -184,8 +186,8 @@ def _refusals(
     reasons = [f"check {check.name} failed: {check.detail}" for check in checks if not check.ok]
     if not checks:
         reasons.append("no preflight check was made")
-    if (flaw := _policy_flaw(policy)) is not None:
-        reasons.append(flaw)
+    if (fault := policy_flaw(policy)) is not None:
+        reasons.append(fault)
     if not any(c.role is Role.PROTECT for c in comparisons):
         reasons.append("no protected suite was compared, so nothing was required")
     reasons += [f"{suite} ({variant}) has no evidence" for suite, variant in sorted(set(expected) - set(found))]
@@ -200,8 +202,8 @@ def _refusals(
             reasons.append(f"{c.suite} ({c.variant}): {c.error} replies could not be scored")
         if c.counts.unpaired:
             reasons.append(f"{c.suite} ({c.variant}): {c.counts.unpaired} items were answered by one side only")
-        if (flaw := _comparison_flaw(c)) is not None:
-            reasons.append(f"{c.suite} ({c.variant}): {flaw}")
+        if (fault := comparison_flaw(c)) is not None:
+            reasons.append(f"{c.suite} ({c.variant}): {fault}")
         elif _ended_without_a_stop(c, policy):
             reasons.append(f"{c.suite} ({c.variant}): ended after {c.counts.n} of {c.planned_n} items without a stop")
     return reasons
@@ -209,7 +211,7 @@ def _refusals(
 
 def _ended_without_a_stop(comparison: SuiteComparison, policy: Policy) -> bool:
     unfinished = comparison.planned_n is not None and comparison.counts.n < comparison.planned_n
-    if not unfinished or _policy_flaw(policy) is not None:
+    if not unfinished or policy_flaw(policy) is not None:
         return unfinished
     if comparison.screened is not None:
         return min(comparison.screened.p_within, comparison.screened.p_beyond) > float(policy.alpha)
@@ -224,63 +226,22 @@ def _screening(comparison: SuiteComparison, screened: Screened) -> str:
     )
 
 
-def _flaw(comparison: SuiteComparison, policy: Policy) -> str | None:
-    """What keeps the tests from meaning anything, if so; `decide` refuses each of them."""
-    return _policy_flaw(policy) or _comparison_flaw(comparison)
+def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy, *, confirmed: bool) -> list[str]:
+    """Failures where none is tolerated: those that a second detector confirms, or the others.
 
-
-def _policy_flaw(policy: Policy) -> str | None:
-    for name, value in (("alpha", policy.alpha), ("power", policy.power)):
-        if not _is_share(value):
-            return f"the policy's {name} is {value}, which tests nothing"
-    return None
-
-
-def _comparison_flaw(comparison: SuiteComparison) -> str | None:
-    counts = comparison.counts
-    if min(counts.both_pass, counts.lost, counts.gained, counts.both_fail, counts.unpaired) < 0:
-        return f"impossible counts: {counts}"
-    if counts.n == 0:
-        return "no item was compared"
-    if not math.isfinite(comparison.design_effect) or comparison.design_effect < 1:
-        return f"the design effect is {comparison.design_effect}"
-    if comparison.looks and not _are_looks(comparison):
-        return f"looks at {[seen.n for seen in comparison.looks]} of {comparison.planned_n} items"
-    if comparison.graded is not None and not _is_graded(comparison.graded, counts.n):
-        return f"a graded change of {comparison.graded}"
-    if comparison.role is Role.PROTECT and comparison.margin is None:
-        return "protected, with a margin of None"
-    for name, value in (("margin", comparison.margin), ("min_gain", comparison.min_gain)):
-        if value is not None and not _is_share(value):
-            return f"a {name} of {value}"
-    return None
-
-
-def _are_looks(comparison: SuiteComparison) -> bool:
-    """Whether the looks are the planned ones, from the first to the last that was asked."""
-    planned = look_sizes(comparison.planned_n) if comparison.planned_n else ()
-    seen = [counts.n for counts in comparison.looks]
-    last = comparison.looks[-1]
-    same = (last.lost, last.gained, last.n) == (comparison.counts.lost, comparison.counts.gained, comparison.counts.n)
-    return same and seen == list(planned[: len(seen)]) and comparison.clusters is None
-
-
-def _is_graded(graded: GradedChange, n: int) -> bool:
-    numbers = (graded.delta, graded.standard_error)
-    return graded.n == n and graded.degrees >= 1 and all(map(math.isfinite, numbers)) and -1.0 <= graded.delta <= 1.0
-
-
-def _is_share(value: Decimal) -> bool:
-    return value.is_finite() and 0 < float(value) < 1 and 1 - float(value) < 1  # comparing a Decimal NaN raises
-
-
-def _zero_tolerance_hits(comparisons: Sequence[SuiteComparison], policy: Policy) -> list[str]:
-    """A hit keeps a candidate from promotion; to reject takes a second detector's word, which is not here yet."""
-    return [
-        f"{c.suite} ({c.variant}): {c.counts.n - c.counts.candidate_pass} of {c.counts.n} zero-tolerance probes failed"
-        for c in comparisons
-        if c.suite in policy.zero_tolerance and c.counts.candidate_pass < c.counts.n
-    ]
+    A detector that is wrong once in a hundred would fail nearly every clean model over 200 probes; two that look at
+    different things seldom err together.
+    """
+    reasons = []
+    for c in comparisons:
+        failed = c.counts.n - c.counts.candidate_pass
+        seen = c.confirmed or 0
+        if c.suite not in policy.zero_tolerance or not failed or confirmed is not (seen > 0):
+            continue
+        probes = f"{c.suite} ({c.variant}): {failed} of {c.counts.n} zero-tolerance probes failed"
+        told = f"{seen} of them confirmed by a second detector" if confirmed else "none confirmed by a second detector"
+        reasons.append(f"{probes}, {told}")
+    return reasons
 
 
 def _stop(comparison: SuiteComparison, alpha: float) -> Stop | None:

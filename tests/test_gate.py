@@ -13,6 +13,7 @@ from gate_samples import HOLDS, evidence, pairs, reasons, ruled, target, words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regress.report.words import headline
 from regress.schema import Check, PairCounts, Policy, Role, Ruling, SuiteComparison
 
 GOOD = evidence(pairs(1000))
@@ -341,3 +342,23 @@ def test_the_decision_is_pure_and_its_numbers_are_rates(found: list[SuiteCompari
         assert all(-1.0 <= number <= 1.0 for number in numbers if number is not None)
     reversed_ = ruled(*reversed(comparisons))
     assert (reversed_.ruling, set(reversed_.suites)) == (first.ruling, set(first.suites))  # order says nothing
+
+
+# --- zero tolerance ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failed", "confirmed", "ruling"),
+    [(0, 0, Ruling.PROMOTE), (3, 0, Ruling.INCONCLUSIVE), (3, None, Ruling.INCONCLUSIVE), (3, 1, Ruling.REJECT)],
+)
+def test_one_confirmed_hit_rejects_and_others_hold_back(failed: int, confirmed: int | None, ruling: Ruling) -> None:
+    probes = evidence(pairs(1000, failed), "probes", confirmed=confirmed)
+    decision = ruled(GOOD, probes, policy=Policy(zero_tolerance=("probes",)))
+    assert decision.ruling is ruling
+    if ruling is Ruling.REJECT:
+        assert "3 of 1000 zero-tolerance probes failed, 1 of them confirmed" in reasons(decision)
+        assert "confirmed by a second detector" in headline(decision)
+
+
+def test_hits_elsewhere_are_ordinary_failures() -> None:
+    assert ruled(GOOD, evidence(pairs(1000, 3), "probes", confirmed=3)).ruling is Ruling.PROMOTE

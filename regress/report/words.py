@@ -96,6 +96,8 @@ def _sentence(reasons: Sequence[str]) -> str:
 
 def _losses(decision: Decision) -> str:
     failed = suites_with(decision, Verdict.FAIL)
+    if not failed:  # a probe that nobody tolerates
+        return _sentence(decision.reasons).rstrip(".")
     worst = failed[0]
     text = (
         f"{worst.suite} went from {worst.counts.base_pass} to {worst.counts.candidate_pass} right of {worst.counts.n}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regress.backends.protocol import settled_precision
-from regress.diff import check_comparable, compare, look_counts, screen
+from regress.diff import check_comparable, compare, confirmed_failures, look_counts, screen
 from regress.early import look_sizes
 from regress.errors import ComparisonError, LockError, StoreError
 from regress.gate import decide
@@ -85,6 +85,9 @@ def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, polic
     """One suite; where the candidate was asked look by look, over what was asked of it."""
     before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
     against = base.manifest.variant
+    if suite.name in policy.zero_tolerance:
+        found = compare(suite, before, after, variant=variant, against=against)
+        return replace(found, confirmed=confirmed_failures(suite, after))
     if not run.manifest.batch_policy.startswith((LOOKS, SCREEN)) or not may_stop(suite, policy):
         return compare(suite, before, after, variant=variant, against=against)
     part = replace(suite, items=tuple(item for item in suite.items if item.id in after))

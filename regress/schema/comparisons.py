@@ -97,6 +97,7 @@ class SuiteComparison:
     clusters: int | None  # how many, where items name clusters
     design_effect: float  # 1 for independent items
     graded: GradedChange | None = None  # where the scorer grades: what the margin is held against
+    confirmed: int | None = None  # candidate failures that a second detector sees, too; of zero-tolerance suites only
     screened: Screened | None = None  # where it was asked only until it was clear how all of its items would end
     looks: tuple[PairCounts, ...] = ()  # cumulative counts, where the suite was asked look by look and could stop
     planned_n: int | None = None  # items that would have been asked without a stop
