@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from regress import __version__
-from regress.cli import check, demo, diff, doctor, gate, init, lock, plan, report, run
+from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
 from regress.errors import Refused, UsageError
@@ -44,6 +44,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "diff": diff.diff,
     "gate": gate.gate,
     "report": report.report,
+    "label": label.label,
     "demo": demo.demo,
     "doctor": doctor.doctor,
 }

@@ -105,7 +105,7 @@ def lang_reiczigel(flagged: int, n: int, table: Table, level: float) -> tuple[fl
     Adds z^2 cases to the n, half of them flagged, and one label right and one wrong to either side; then shifts the
     centre for the skew (Lang & Reiczigel 2014, Preventive Veterinary Medicine 113:13-22). Cut off at 0 and 1.
     """
-    z = _critical(level)
+    z = critical(level)
     centre = _adjusted(flagged, n, table, z)[0]
     half = z * math.sqrt(centre.variance)
     return min(1.0, max(0.0, centre.value - half)), max(0.0, min(1.0, centre.value + half))
@@ -120,11 +120,12 @@ def corrected_difference(
     same cases were asked of both.
 
     Args:
-        base, candidate: how many were flagged, of how many, and that side's labels (two independent sets).
+        base: how many were flagged, of how many, and that side's labels.
+        candidate: the same, with an independent set of labels.
         level: of confidence.
         both_flagged: of paired cases, how many were flagged on both sides; None for unpaired ones.
     """
-    z = _critical(level)
+    z = critical(level)
     (b, index_b), (c, index_c) = _adjusted(*base, z), _adjusted(*candidate, z)
     covariance = 0.0
     if both_flagged is not None:
@@ -168,7 +169,8 @@ def _check_flagged(flagged: int, n: int) -> None:
         raise ValueError(f"impossible counts: {flagged} flagged of {n}")
 
 
-def _critical(level: float) -> float:
+def critical(level: float) -> float:
+    """The standard normal's two-sided limit: 1.645 at a level of 0.9."""
     if not 0.0 < level < 1.0:
         raise ValueError(f"level={level} is not between 0 and 1")
     return _NORMAL.inv_cdf(0.5 + level / 2.0)

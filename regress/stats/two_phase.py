@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regress.stats.calibration import Estimate
+from regress.stats.calibration import Estimate, critical
 from regress.stats.intervals import wilson
 
 
@@ -55,14 +55,14 @@ def sensitivity(flagged: Stratum, rest: Stratum, level: float) -> Accuracy | Non
     """The share of positives that is flagged, F/(F + R) of the estimated positives; None where no label is positive.
 
     The interval combines Wilson's of both strata by the MOVER rule (Zou & Donner 2008, Statistics in Medicine
-    27:1693-1702) on the scale where the two form a difference, log F - log R.
+    27:1693-1702) on the scale where the two form a difference, log F - log R, with the cases' own spread.
     """
-    return _part(_Share.positives(flagged, level), _Share.positives(rest, level))
+    return _part(_Share.positives(flagged, level), _Share.positives(rest, level), _cases_spread(flagged, rest, level))
 
 
 def specificity(flagged: Stratum, rest: Stratum, level: float) -> Accuracy | None:
     """The share of negatives that is not flagged, likewise; None where no label is negative."""
-    return _part(_Share.negatives(rest, level), _Share.negatives(flagged, level))
+    return _part(_Share.negatives(rest, level), _Share.negatives(flagged, level), _cases_spread(flagged, rest, level))
 
 
 def rate(flagged: Stratum, rest: Stratum) -> float:
@@ -115,8 +115,8 @@ class _Share:
         return cls(stratum.size * k / stratum.labelled, stratum.size * low, stratum.size * high)
 
 
-def _part(inside: _Share, outside: _Share) -> Accuracy | None:
-    """inside / (inside + outside); where one is none of the labels, the limit of the rule as it goes to 0."""
+def _part(inside: _Share, outside: _Share, spread: float) -> Accuracy | None:
+    """What `inside` is of both; where the labels show none on one side, the limit of the rule as it goes to 0."""
     total = inside.count + outside.count
     if total == 0.0:
         return None
@@ -125,9 +125,16 @@ def _part(inside: _Share, outside: _Share) -> Accuracy | None:
     if outside.count == 0.0:
         return Accuracy(value=1.0, low=inside.count / (inside.count + outside.high), high=1.0)
     ratio = math.log(inside.count / outside.count)
-    down = math.hypot(math.log(inside.count / inside.low), math.log(outside.high / outside.count))
-    up = math.hypot(math.log(inside.high / inside.count), math.log(outside.count / outside.low))
+    down = math.hypot(math.log(inside.count / inside.low), math.log(outside.high / outside.count), spread)
+    up = math.hypot(math.log(inside.high / inside.count), math.log(outside.count / outside.low), spread)
     return Accuracy(value=inside.count / total, low=_logistic(ratio - down), high=_logistic(ratio + up))
+
+
+def _cases_spread(flagged: Stratum, rest: Stratum, level: float) -> float:
+    """Half the interval of log(flagged / rest): the strata's sizes are a sample's too. 0 where one is empty."""
+    if not (flagged.size and rest.size):
+        return 0.0
+    return critical(level) * math.sqrt(1.0 / flagged.size + 1.0 / rest.size)
 
 
 def _logistic(x: float) -> float:
