@@ -61,6 +61,12 @@ def _show(loaded: Loaded, result: Lock, path: Path) -> None:
     say()
     plans = {suite.name: plan_suite(suite, policy) for suite in loaded.suites}
     say(plan_table(plans, loaded.suites, policy, promotion_chances(plans.values())))
+    expected = {suite.scorer.options.get("expect") for suite in loaded.suites if suite.scorer.name == "refusal"}
+    if len(expected) == 1:
+        one, other = (
+            ("refusing less", "refusing more") if expected == {"refuse"} else ("refusing more", "refusing less")
+        )
+        say(f"\nOnly {one} is measured: a candidate may get there by {other}. Add a suite that expects the opposite.")
     say()
     say(f"locked {result.digest}")
     say(f"{path}: commit it before you train.")
