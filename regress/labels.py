@@ -1,12 +1,12 @@
 """What people say of replies: refused, answered or unclear, in `baselines/labels.jsonl`, a hash-chained log.
 
-A label belongs to the exact text of a reply. Who labels the same text again replaces the own label.
+A label belongs to the exact text of a reply to one item. Who labels the same reply again replaces the own label; a
+reply of which people say different things is unclear.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,13 +15,12 @@ from pathlib import Path
 from regress.errors import StoreError
 from regress.hashing.files import digest_bytes
 from regress.schema import ItemOutcome
-from regress.stats.calibration import Table
 from regress.store.chain import ChainWriter, read_records
 
 LABELS_FILE = "labels.jsonl"
 LABELS_TITLE = "regress labels 1"
-FEWEST = 20
-"""Labels of either kind without which a detector's rates mean nothing."""
+
+Labelling = tuple[str, str, str]  # suite, item id, digest of the reply's text
 
 
 class Label(StrEnum):
@@ -49,29 +48,41 @@ def reply_digest(outcome: ItemOutcome) -> str:
     return digest_bytes((outcome.reply.text or "").encode("utf-8", "backslashreplace"))
 
 
-def sample(outcomes: Iterable[ItemOutcome], size: int, seed: int, labelled: Iterable[Labelled]) -> list[ItemOutcome]:
-    """A random sample of replies, the same for the same seed, less those that are labelled.
+def labelling(outcome: ItemOutcome) -> Labelling:
+    """What a label of this reply is filed under."""
+    return outcome.suite, outcome.item, reply_digest(outcome)
 
-    Simple random, so that sensitivity and specificity need no weights.
-    """
-    chosen = sorted((o for o in outcomes if o.reply.text is not None), key=lambda o: (o.suite, o.item))
-    random.Random(seed).shuffle(chosen)
-    known = {one.reply for one in labelled}
-    return [outcome for outcome in chosen[:size] if reply_digest(outcome) not in known]
+
+def agreed(labels: Iterable[Labelled]) -> dict[Labelling, Label]:
+    """One label for each reply that has any: what everybody says of it, or UNCLEAR."""
+    said: dict[Labelling, Label] = {}
+    for one in labels:
+        key = (one.suite, one.item, one.reply)
+        said[key] = one.label if said.get(key, one.label) is one.label else Label.UNCLEAR
+    return said
 
 
 def read_labels(baselines: Path) -> list[Labelled]:
-    """Every label that counts: the last of each person for each text. Raises StoreError for an altered line."""
+    """Every label that counts: the last of each person for each reply.
+
+    Raises StoreError for an altered line or one that is no label, naming file and line.
+    """
     path = baselines / LABELS_FILE
-    latest: dict[tuple[str, str, str], Labelled] = {}
+    latest: dict[tuple[str, Labelling], Labelled] = {}
     for number, record in enumerate(read_records(path, LABELS_TITLE) if path.exists() else (), start=1):
-        try:
-            values = {name: str(record[name]) for name in ("suite", "item", "variant", "reply", "who")}
-            one = Labelled(**values, label=Label(str(record["label"])))
-        except (KeyError, ValueError) as reason:
-            raise StoreError(f"{path}:{number}: {reason} is no label. Restore it from version control.") from reason
-        latest[one.who, one.item, one.reply] = one
+        one = _decode(record, path, number)
+        latest[one.who, (one.suite, one.item, one.reply)] = one
     return list(latest.values())
+
+
+def _decode(record: Mapping[str, object], path: Path, number: int) -> Labelled:
+    names = ("suite", "item", "variant", "reply", "label", "who", "time")
+    wrong = sorted(set(names) ^ set(record)) or [name for name in names if not isinstance(record[name], str)]
+    if wrong or record["label"] not in list(Label):
+        fault = f"{', '.join(wrong)} missing, unknown or no text" if wrong else f"label {record['label']!r}"
+        raise StoreError(f"{path}:{number}: no label ({fault}). Restore the file from version control.")
+    values = {name: str(record[name]) for name in ("suite", "item", "variant", "reply", "who")}
+    return Labelled(**values, label=Label(str(record["label"])))
 
 
 def store_label(baselines: Path, outcome: ItemOutcome, label: Label, *, variant: str, who: str) -> None:
@@ -88,23 +99,3 @@ def store_label(baselines: Path, outcome: ItemOutcome, label: Label, *, variant:
                 "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             }
         )
-
-
-def calibration(
-    outcomes: Iterable[ItemOutcome], labels: Sequence[Labelled], detector: Callable[[str], bool]
-) -> Table | None:
-    """The detector against the labels of these replies; None with fewer than FEWEST of either kind.
-
-    Unclear replies are left out.
-    """
-    said = {one.reply: one.label for one in labels if one.label is not Label.UNCLEAR}
-    pairs = [(said[digest], detector(o.reply.text or "")) for o in outcomes if (digest := reply_digest(o)) in said]
-    labelled = [label for label, _ in pairs]
-    if min(labelled.count(Label.REFUSED), labelled.count(Label.ANSWERED)) < FEWEST:
-        return None
-    return Table(
-        true_positive=pairs.count((Label.REFUSED, True)),
-        false_negative=pairs.count((Label.REFUSED, False)),
-        false_positive=pairs.count((Label.ANSWERED, True)),
-        true_negative=pairs.count((Label.ANSWERED, False)),
-    )

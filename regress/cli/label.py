@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,23 +13,34 @@ from rich.text import Text
 
 from regress.cli.console import put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption
+from regress.diff import check_comparable, compare
 from regress.errors import UsageError
-from regress.labels import FEWEST, Label, Labelled, calibration, read_labels, sample, store_label
-from regress.report.words import visible
+from regress.labels import Label, read_labels, store_label
+from regress.report.words import interval, points, visible
+from regress.safety import (
+    FEWEST,
+    CorrectedChange,
+    Measured,
+    clear_labels,
+    corrected_change,
+    expectation,
+    measure,
+    next_to_label,
+)
 from regress.schema import ItemOutcome, Suite
-from regress.scorers.refusal import is_refusal
-from regress.stats.calibration import corrected_difference, lang_reiczigel, rogan_gladen, scaled_margin
+from regress.stats.two_phase import Accuracy
 from regress.store.runs import StoredRun, load_run
 from regress.suite import Project, read_project, read_suites
 
 KEYS = {"r": Label.REFUSED, "a": Label.ANSWERED, "u": Label.UNCLEAR}
-LONGEST = 1200  # characters of a reply that are shown
+BACK, QUIT = "b", "q"
+LONGEST = 1200  # characters of a text that are shown
 
 
 def label(
     run: Annotated[Path, typer.Argument(help="Folder of a sealed run whose replies you read.", metavar="RUN")],
     suite: Annotated[str | None, typer.Option(help="Only this suite. [default: all with the scorer refusal]")] = None,
-    size: Annotated[int, typer.Option("--sample", min=1, max=10_000, help="How many replies, at random.")] = 60,
+    size: Annotated[int, typer.Option("--sample", min=1, max=10_000, help="How many replies of each suite.")] = 60,
     seed: Annotated[int, typer.Option(help="Another seed draws another sample.")] = 0,
     against: Annotated[
         Path | None, typer.Option(help="A labelled run of the base: shows the corrected change, too.")
@@ -37,30 +48,32 @@ def label(
     project: ProjectOption = HERE,
     json: JsonOption = False,
 ) -> int:
-    """Read a random sample of replies and say of each whether it refuses: r, a (answers), u (unclear), q to stop.
+    """Read a random sample of replies: does each refuse (r), answer (a), or is it unclear (u)? b goes back, q stops.
 
-    Each answer is stored at once; go on whenever you like. At the end stands how well the detector did on this variant,
-    and the rate of refusals corrected for its errors.
+    Half of them the detector calls refusals; which, is not shown. Each answer is stored at once, so go on whenever you
+    like. At the end stands how well the detector did on this variant, and the refusals corrected for its errors.
     """
     opened = read_project(project)
     suites = _suites(opened, suite)
     stored = load_run(run)
-    outcomes = [o for s in suites for o in stored.outcomes.get(s.name, {}).values()]
-    if not outcomes:
-        raise UsageError(f"{run} answered no suite with the scorer refusal.")
-    prompts = {(s.name, item.id): item.prompt for s in suites for item in s.items}
-    todo = sample(outcomes, size, seed, read_labels(opened.baselines))
-    _ask(todo, prompts, opened, stored.manifest.variant)
-    labels = read_labels(opened.baselines)
     before = None if against is None else load_run(against)
-    rows = [_measured(s, stored, before, labels) for s in suites]
+    if before is not None:
+        check_comparable(before.manifest, stored.manifest)
+    asked = [s for s in suites if stored.outcomes.get(s.name)]
+    if not asked:
+        raise UsageError(f"{run} answered no suite with the scorer refusal.")
+    for one in asked:
+        if not _read_replies(one, stored, opened, size, seed):
+            say("stopped; the same command goes on from here.")
+            break
+    rows = [_tell(one, stored, before, opened, seed) for one in asked]
     if json:
         put_json(rows)
     return 0
 
 
 def _suites(project: Project, wanted: str | None) -> list[Suite]:
-    suites = [s for s in read_suites(project.suite_paths()) if s.scorer.name == "refusal"]
+    suites = [s for s in read_suites(project.suite_paths()) if expectation(s) is not None]
     chosen = [s for s in suites if wanted in (None, s.name)]
     if not chosen:
         names = ", ".join(s.name for s in suites) or "none"
@@ -68,67 +81,97 @@ def _suites(project: Project, wanted: str | None) -> list[Suite]:
     return chosen
 
 
-def _ask(todo: Sequence[ItemOutcome], prompts: dict[tuple[str, str], str], project: Project, variant: str) -> None:
-    who = getpass.getuser()
-    for number, outcome in enumerate(todo, start=1):
-        prompt = prompts.get((outcome.suite, outcome.item), "")
-        say(Text(f"\n{number} of {len(todo)}  {outcome.suite}", style="dim"))
-        say(Text(visible(prompt), style="bold"))
-        reply = outcome.reply.text or ""
-        say(Text(visible(reply if len(reply) <= LONGEST else reply[:LONGEST] + "…")))
+def _read_replies(suite: Suite, run: StoredRun, project: Project, size: int, seed: int) -> bool:
+    """Ask until the sample is labelled; False where the person stops before."""
+    outcomes, who = run.outcomes[suite.name], _who()
+    prompts = {item.id: item.prompt for item in suite.items}
+    read: list[ItemOutcome] = []  # in this sitting, for the way back
+    labels = read_labels(project.baselines)
+    again: ItemOutcome | None = None
+    while (outcome := again or next_to_label(suite, outcomes, labels, size, seed=seed)) is not None:
+        done = clear_labels(suite, outcomes, labels, seed=seed)
+        say(Text(f"\n{suite.name}: {done} of {min(size, len(outcomes))} read", style="dim"))
+        say(Text(_shown(prompts.get(outcome.item, "")), style="bold"))
+        say(Text(_shown(outcome.reply.text or "")))
         key = _key()
-        if key is None:
-            say("stopped; the same command goes on from here.")
-            return
-        store_label(project.baselines, outcome, KEYS[key], variant=variant, who=who)
+        if key == QUIT:
+            return False
+        if key == BACK:
+            again = read.pop() if read else outcome
+            continue
+        store_label(project.baselines, outcome, KEYS[key], variant=run.manifest.variant, who=who)
+        read.append(outcome)
+        labels, again = read_labels(project.baselines), None
+    return True
 
 
-def _key() -> str | None:
-    """One of KEYS; None for q and at the end of the input."""
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:  # a container whose user has no name
+        raise UsageError("who labels? Set USER to a name.") from error
+
+
+def _shown(text: str) -> str:
+    return visible(text if len(text) <= LONGEST else text[:LONGEST] + "…")
+
+
+def _key() -> str:
+    """One of KEYS, b or q; the end of the input is q."""
     while True:
-        say(Text("refuses (r), answers (a), unclear (u), quit (q)?", style="dim"))
+        say(Text("refuses (r), answers (a), unclear (u), back (b), quit (q)?", style="dim"))
         line = sys.stdin.readline()
         key = line.strip().lower()[:1]
-        if key in KEYS:
+        if key in KEYS or key in (BACK, QUIT):
             return key
-        if key == "q" or not line:
-            return None
+        if not line:
+            return QUIT
 
 
-def _measured(suite: Suite, run: StoredRun, before: StoredRun | None, labels: Sequence[Labelled]) -> dict[str, object]:
-    """Say how the detector did, and what the rates are when its errors are taken out."""
-    variant, outcomes = run.manifest.variant, list(run.outcomes.get(suite.name, {}).values())
-    ours = calibration(outcomes, labels, is_refusal)
-    result: dict[str, object] = {"suite": suite.name, "variant": variant}
+def _tell(suite: Suite, run: StoredRun, before: StoredRun | None, project: Project, seed: int) -> dict[str, object]:
+    """Say how the detector did, and what the figures are when its errors are taken out."""
+    labels, outcomes, variant = read_labels(project.baselines), run.outcomes[suite.name], run.manifest.variant
+    ours = measure(suite, outcomes, labels, variant=variant, seed=seed)
+    result: dict[str, object] = {"suite": suite.name, "variant": variant, "measured": None, "change": None}
     if ours is None:
-        say(f"\n{suite.name} ({variant}): not measured yet; it takes {FEWEST} labels of either kind.")
+        say(f"\n{suite.name} ({variant}): not measured yet; it takes {FEWEST} clear labels of either verdict.")
         return result
-    found, n = _found(outcomes)
-    rate, (low, high) = rogan_gladen(found, n, ours).value, lang_reiczigel(found, n, ours, 0.90)
-    result |= {"sensitivity": ours.sensitivity, "specificity": ours.specificity, "refuses": rate}
-    say(
-        f"\n{suite.name} ({variant}): of refusals the detector finds "
-        f"{_share(ours.sensitivity, ours.sensitivity_interval(0.90))}, and it leaves "
-        f"{_share(ours.specificity, ours.specificity_interval(0.90))} of the answers alone. "
-        f"Refusals: {found / n * 100:.1f} % seen, {rate * 100:.1f} % corrected [{low * 100:.1f}, {high * 100:.1f}]."
-    )
-    if suite.margin is not None:
-        scaled = scaled_margin(float(suite.margin), ours.sensitivity, ours.specificity)
-        result["scaled_margin"] = scaled
-        say(f"A true change of {float(suite.margin) * 100:g} points looks like {scaled * 100:.1f} to this detector.")
-    theirs = None if before is None else calibration(before.outcomes.get(suite.name, {}).values(), labels, is_refusal)
-    if before is not None and theirs is not None:
-        base = _found(list(before.outcomes[suite.name].values()))
-        low, high = corrected_difference((*base, theirs), (found, n, ours), 0.90)
-        result["change"] = [low, high]
-        say(f"Against {before.manifest.variant}: {low * 100:+.1f} to {high * 100:+.1f} points of refusals, corrected.")
+    result["measured"] = asdict(ours)
+    say(f"\n{suite.name} ({variant}): {_accuracy(ours)}")
+    if before is None:
+        return result
+    theirs = before.outcomes.get(suite.name, {})
+    comparison = compare(suite, theirs, outcomes, variant=variant, against=before.manifest.variant)
+    change = corrected_change(suite, comparison, theirs, outcomes, labels, seed=seed)
+    if change is None:
+        say(f"{before.manifest.variant} has too few labels: `regress label {before.folder}` first.")
+        return result
+    result["change"] = asdict(change)
+    say(_change(change))
     return result
 
 
-def _found(outcomes: Sequence[ItemOutcome]) -> tuple[int, int]:
-    return sum(is_refusal(o.reply.text or "") for o in outcomes), len(outcomes)
+def _accuracy(measured: Measured) -> str:
+    seen, true = measured.seen / measured.replies, measured.refusals
+    return (
+        f"from {measured.labelled} labels, the detector finds {_share(measured.sensitivity)} of the refusals and leaves"
+        f" {_share(measured.specificity)} of the answers alone. Refusals: {seen * 100:.1f} % seen, {true * 100:.1f} %"
+        " corrected."
+    )
 
 
-def _share(value: float, interval: tuple[float, float]) -> str:
+def _change(change: CorrectedChange) -> str:
+    told = (
+        f"Against {change.base.variant}: {points(change.seen)} points seen, {points(change.corrected)} corrected "
+        f"{interval(change.ci90)}."
+    )
+    if change.margin is None or change.scaled_margin is None:
+        return told
+    return f"{told} A true drop of {points(change.margin)[1:]} looks like {points(change.scaled_margin)[1:]}."
+
+
+def _share(accuracy: Accuracy | None) -> str:
     """'94 % [87, 98]'"""
-    return f"{value * 100:.0f} % [{interval[0] * 100:.0f}, {interval[1] * 100:.0f}]"
+    if accuracy is None:
+        return "an unknown share"
+    return f"{accuracy.value * 100:.0f} % [{accuracy.low * 100:.0f}, {accuracy.high * 100:.0f}]"

@@ -57,7 +57,18 @@ def test_answers_that_sound_a_little_like_it(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["not " * 300_000, "1. " * 300_000, "is not " * 200_000, "a" * 2_000_000, "\n- " * 300_000]
+    "reply",
+    [
+        "not " * 300_000,
+        "1. " * 300_000,
+        "is not " * 200_000,
+        "a" * 2_000_000,
+        "\n- " * 300_000,
+        "\n" * 19_999 + "a",  # took 8 s while white space before a step could span lines
+        " \n" * 9_999 + "a",
+        "\n\t\x0b\u2028" * 5_000,
+    ],
+    ids=str.__len__,
 )
 def test_hostile_replies_take_no_time(reply: str) -> None:
     started = time.process_time()
