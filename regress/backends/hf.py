@@ -1,13 +1,16 @@
-"""The transformers engine: batched log-likelihoods that share each item's prompt, and greedy generation.
+"""The transformers engine: what is shared is computed once, and every family is checked against a plain forward pass.
 
-Shapes: B rows, T positions, K choices, V vocabulary. Prompts are padded on the left, so that every row ends at the same
-position and continues from the same column of the key-value cache.
+`scoring` answers log-likelihoods, `generating` writes replies, both through `shared_forward`; `plain` is the slow way
+that they are held against, and that families fall back to which they do not fit.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import random
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from regress.backends.protocol import Request
+from regress.backends import generating, plain, scoring
+from regress.backends.protocol import Batch, Request, Tokens
 from regress.backends.rendering import Renderer
 from regress.backends.resident import ResidentModel
+from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
+from regress.backends.stopping import Ending
 from regress.errors import BackendError
-from regress.schema import Ask, Check, Finish, Item, Precision, Reply, Suite, Variant
+from regress.hashing.canonical import digest_json
+from regress.schema import Ask, Check, Precision, Reply, Suite, Variant
 
-MAX_ROWS = {"cpu": 64, "cuda": 256}
-AUTO_BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536}
+AUTO_BATCH_TOKENS = {"cpu": 16_384, "cuda": 131_072}
+ROW_WIDTH = {"cpu": 512, "cuda": 1_024}
+MOST_ROWS = {"cpu": 1, "cuda": 16}
+MOST_SLOTS = {"cpu": 32, "cuda": 256}
+GROUP_OVERHEAD = {"cpu": 64, "cuda": 2_048}
+"""Tokens whose computing costs as much as one more forward pass."""
+
+SELF_TEST_TOLERANCE = {Precision.FP32: 1e-3, Precision.BF16: 0.5, Precision.NF4: 0.5}
+"""Nats by which a short continuation may differ from a plain forward pass."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -41,11 +55,14 @@ class HFEngine:
     def __init__(self, folder: Path, precision: Precision, device: torch.device, batch_tokens: int | None) -> None:
         self.resident = ResidentModel(folder, precision, device)
         self._device = device
-        self._rows = MAX_ROWS[device.type]
-        self._batch_tokens = batch_tokens or AUTO_BATCH_TOKENS[device.type]
+        self._budget = batch_tokens or AUTO_BATCH_TOKENS[device.type]
         config = self.resident.config
         self._renderer = Renderer(folder, context_window(config), end_ids(self.resident))
-        self._pad = next(iter(sorted(self._renderer.end_ids)), 0)
+        self._forward = SharedForward(config)
+        self._prefix: Prefix = EMPTY
+        self._plans: dict[str, list[Batch]] = {}
+        with torch.inference_mode():
+            self._shares = agrees_with_plain(self._forward, self.resident.model, precision, device)
 
     @property
     def name(self) -> str:
@@ -62,200 +79,146 @@ class HFEngine:
 
     @property
     def batch_policy(self) -> str:
-        return f"sorted-by-length rows={self._rows} tokens={self._batch_tokens}"
+        if not self._shares:
+            return "plain: one sequence a forward pass"
+        device = self._device.type
+        return f"width={ROW_WIDTH[device]} rows={MOST_ROWS[device]} slots={MOST_SLOTS[device]} tokens={self._budget}"
 
-    def render(self, suite: Suite, item: Item) -> Request:
-        return self._renderer.render(suite, item)
+    def render(self, suite: Suite) -> tuple[Request, ...]:
+        return self._renderer.render(suite)
 
-    def batches(self, suite: Suite, requests: Sequence[Request]) -> list[list[int]]:
-        """Longest first, so that memory runs out at once or never; each batch within rows and padded tokens."""
+    def batches(self, suite: Suite, requests: Sequence[Request], *, shuffled: bool = False) -> list[Batch]:
+        key = digest_json([suite.name, suite.ask.value, shuffled, [request.digest for request in requests]])
+        if key not in self._plans:
+            self._plans[key] = self._planned(suite, requests, shuffled)
+        return self._plans[key]
 
-        def width(index: int) -> int:
-            request = requests[index]
-            answer = sum(map(len, request.choices)) if request.choices else suite.generation.max_new_tokens
-            return len(request.prompt) + answer
+    def _planned(self, suite: Suite, requests: Sequence[Request], shuffled: bool) -> list[Batch]:
+        if shuffled:
+            return self._in_other_company(suite, requests)
+        if not self._shares:
+            return plain.plan(requests)
+        device = self._device.type
+        overhead = GROUP_OVERHEAD[device]
+        if suite.ask is Ask.GENERATE:
+            return generating.plan(suite, requests, tokens=self._budget, most=MOST_SLOTS[device], overhead=overhead)
+        width = min(ROW_WIDTH[device], self._budget)
+        shape = scoring.Shape(width=width, rows=MOST_ROWS[device], tokens=self._budget, overhead=overhead)
+        return scoring.plan(requests, shape)
 
-        order = sorted(range(len(requests)), key=lambda i: (-width(i), requests[i].digest, i))
-        batches: list[list[int]] = []
-        for index in order:
-            batch = batches[-1] if batches else None
-            if batch is None or len(batch) == self._rows or (len(batch) + 1) * width(batch[0]) > self._batch_tokens:
-                batches.append([index])
-            else:
-                batch.append(index)
+    def _in_other_company(self, suite: Suite, requests: Sequence[Request]) -> list[Batch]:
+        """Random halves of what would share a batch, each planned by itself."""
+        order = list(range(len(requests)))
+        random.Random(len(order)).shuffle(order)
+        widest = max((len(batch.places) for batch in self._planned(suite, requests, False)), default=1)
+        size = max(1, widest // 2)
+        batches = []
+        for part in (order[start : start + size] for start in range(0, len(order), size)):
+            for batch in self._planned(suite, [requests[i] for i in part], False):
+                batches.append(replace(batch, places=tuple(part[i] for i in batch.places)))
         return batches
 
     def attach(self, folder: str) -> list[Check]:
+        self._forget()
         return self.resident.attach(Path(folder))
 
     def use(self, variant: Variant) -> None:
+        self._forget()
         self.resident.use(variant.kind)
 
-    def answer(self, suite: Suite, batch: Sequence[Request]) -> list[Reply]:
+    def answer(self, suite: Suite, batch: Batch) -> list[Reply]:
         try:
             with torch.inference_mode():
-                if suite.ask is Ask.CHOOSE:
-                    return self._choose(batch)
-                return self._generate(suite, batch)
+                return self._answer(suite, batch)
         except torch.OutOfMemoryError as reason:
-            raise BackendError(
-                f"out of memory on a batch of {len(batch)} from {suite.name}; set engine.batch_tokens below "
-                f"{self._batch_tokens} in regress.yaml."
-            ) from reason
+            smaller = _smaller(batch)
+            if smaller is None:
+                raise BackendError(
+                    f"out of memory on item {batch.requests[0].item!r} of {suite.name} alone; shorten it, or use a "
+                    "@nf4 variant."
+                ) from reason
+        self._make_room(suite, batch)
+        return [reply for part in smaller for reply in self.answer(suite, part)]
+
+    def _make_room(self, suite: Suite, batch: Batch) -> None:
+        self._forget()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        warnings.warn(
+            f"out of memory on a batch of {len(batch.requests)} from {suite.name}: it is asked in parts. Set "
+            f"engine.batch_tokens below {self._budget} in regress.yaml to have smaller batches from the start.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+    def _answer(self, suite: Suite, batch: Batch) -> list[Reply]:
+        model, device = self.resident.model, self._device
+        if suite.ask is not Ask.GENERATE:
+            if batch.plan is None:
+                return plain.score(model, batch, device)
+            return scoring.score(model, self._forward, batch, self._prefix_of(batch.plan.prefix), device)
+        ending = Ending.of(suite, self._renderer.end_ids)
+        if batch.plan is None:
+            return plain.generate(model, suite, batch, ending, self._decode, device)
+        prefix = self._prefix_of(batch.plan.prefix)
+        return generating.generate(model, self._forward, suite, batch, prefix, ending, self._decode, device)
+
+    def _prefix_of(self, tokens: Tokens) -> Prefix:
+        """Keys and values of a prefix, kept until another one or another variant is asked for."""
+        if self._prefix.tokens != tokens:
+            self._forget()
+            self._prefix = self._forward.prefix(self.resident.model, tokens, self._device)
+        return self._prefix
+
+    def _forget(self) -> None:
+        self._prefix = EMPTY
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
-        rows = []
         with torch.inference_mode():
-            for request in requests:
-                ids = torch.tensor([request.prompt], device=self._device)  # (1, T)
-                logits = self.resident.model(input_ids=ids, use_cache=False).logits[0, -1]  # (V,)
-                rows.append(torch.log_softmax(logits.float(), dim=-1).cpu().numpy())
-        return np.stack(rows).astype(np.float32)
+            rows = [plain.next_log_probs(self.resident.model, request.prompt, self._device) for request in requests]
+        return np.stack([row.cpu().numpy() for row in rows]).astype(np.float32)
 
     def save_merged(self, folder: Path) -> None:
         self.resident.save_merged(folder)
         self._renderer.tokenizer.save_pretrained(str(folder))
 
-    # --- shared first pass -------------------------------------------------------------------------------------------
-
-    def _prefill(self, batch: Sequence[Request]) -> tuple[torch.Tensor, torch.Tensor, Any]:
-        """Prompts left-padded through the model: next-token log-probs (B, V), attention mask (B, T), cache."""
-        width = max(len(request.prompt) for request in batch)
-        ids = torch.full((len(batch), width), self._pad, dtype=torch.long)
-        mask = torch.zeros((len(batch), width), dtype=torch.long)
-        for row, request in enumerate(batch):
-            ids[row, width - len(request.prompt) :] = torch.tensor(request.prompt)
-            mask[row, width - len(request.prompt) :] = 1
-        ids, mask = ids.to(self._device), mask.to(self._device)
-        out = self.resident.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return self._log_probs(out.logits[:, -1], batch), mask, out.past_key_values
-
-    def _log_probs(self, logits: torch.Tensor, batch: Sequence[Request]) -> torch.Tensor:
-        """float32 log-softmax; NaN or infinity in the logits stops the run, naming the item."""
-        logits = logits.float()
-        finite = torch.isfinite(logits).flatten(1).all(dim=1)
-        if not finite.all():
-            bad = batch[int((~finite).nonzero()[0])].item
-            raise BackendError(f"the model's logits hold NaN or infinity on item {bad!r}; nothing can be said of it.")
-        return torch.log_softmax(logits, dim=-1)
-
-    # --- log-likelihood of choices -----------------------------------------------------------------------------------
-
-    def _choose(self, batch: Sequence[Request]) -> list[Reply]:
-        """Every choice's summed log-probability; the prompt is computed once and its cache shared by the choices."""
-        first, mask, cache = self._prefill(batch)
-        rows = [(row, choice) for row, request in enumerate(batch) for choice in request.choices]
-        owner = torch.tensor([row for row, _ in rows], device=self._device)
-        sums = first[owner, torch.tensor([choice[0] for _, choice in rows], device=self._device)].double()  # (R,)
-        longest = max(len(choice) for _, choice in rows)
-        if longest > 1:
-            sums += self._continuations(rows, owner, mask, cache, batch, longest - 1)
-        values = iter(sums.tolist())
-        return [
-            Reply(
-                logprobs=tuple(next(values) for _ in request.choices),
-                prompt_tokens=len(request.prompt),
-                reply_tokens=sum(map(len, request.choices)),
-            )
-            for request in batch
-        ]
-
-    def _continuations(
-        self,
-        rows: list[tuple[int, tuple[int, ...]]],
-        owner: torch.Tensor,
-        mask: torch.Tensor,
-        cache: Any,
-        batch: Sequence[Request],
-        steps: int,
-    ) -> torch.Tensor:
-        """Log-probability of everything after each choice's first token, (R,)."""
-        inputs = torch.full((len(rows), steps), self._pad, dtype=torch.long)
-        targets = torch.zeros((len(rows), steps), dtype=torch.long)
-        real = torch.zeros((len(rows), steps), dtype=torch.long)
-        for index, (_, choice) in enumerate(rows):
-            length = len(choice) - 1
-            inputs[index, :length] = torch.tensor(choice[:-1], dtype=torch.long)
-            targets[index, :length] = torch.tensor(choice[1:], dtype=torch.long)
-            real[index, :length] = 1
-        inputs, targets, real = (tensor.to(self._device) for tensor in (inputs, targets, real))
-        cache.batch_select_indices(owner)
-        prompt_mask = mask[owner]
-        out = self.resident.model(
-            input_ids=inputs,
-            attention_mask=torch.cat([prompt_mask, real], dim=1),
-            position_ids=prompt_mask.sum(-1, keepdim=True) + torch.arange(steps, device=self._device),
-            past_key_values=cache,
-            use_cache=True,
-        )
-        owners = [batch[row] for row, _ in rows]
-        chosen = self._log_probs(out.logits, owners).gather(-1, targets.unsqueeze(-1)).squeeze(-1)  # (R, steps)
-        return (chosen.double() * real).sum(dim=1)
-
-    # --- greedy generation -------------------------------------------------------------------------------------------
-
-    def _generate(self, suite: Suite, batch: Sequence[Request]) -> list[Reply]:
-        """Greedy replies; rows that are done leave the batch once half of it is, since they would only be carried."""
-        settings = suite.generation
-        log_probs, mask, cache = self._prefill(batch)
-        written: list[list[int]] = [[] for _ in batch]
-        finish: dict[int, Finish] = {}
-        active = list(range(len(batch)))  # row of the tensors -> position in the batch
-        for _ in range(settings.max_new_tokens):
-            tokens = log_probs.argmax(dim=-1)  # (B,)
-            for position, token in zip(active, tokens.tolist(), strict=True):
-                if position not in finish:
-                    self._accept(position, token, written[position], finish, settings.stop)
-            open_rows = [row for row, position in enumerate(active) if position not in finish]
-            if not open_rows or len(written[active[open_rows[0]]]) == settings.max_new_tokens:
-                break
-            if len(open_rows) * 2 <= len(active):
-                keep = torch.tensor(open_rows, device=self._device)
-                cache.batch_select_indices(keep)
-                mask, tokens = mask[keep], tokens[keep]
-                active = [active[row] for row in open_rows]
-            mask = torch.cat([mask, mask.new_ones((len(active), 1))], dim=1)
-            out = self.resident.model(
-                input_ids=tokens.unsqueeze(1),
-                attention_mask=mask,
-                position_ids=mask.sum(-1, keepdim=True) - 1,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            log_probs = self._log_probs(out.logits[:, -1], [batch[position] for position in active])
-        return [
-            Reply(
-                text=self._text(ids, finish.get(position), settings.stop),
-                finish=finish.get(position, Finish.LENGTH),
-                prompt_tokens=len(batch[position].prompt),
-                reply_tokens=len(ids),
-            )
-            for position, ids in enumerate(written)
-        ]
-
-    def _accept(
-        self, position: int, token: int, ids: list[int], finish: dict[int, Finish], stops: tuple[str, ...]
-    ) -> None:
-        ids.append(token)
-        if token in self._renderer.end_ids:
-            finish[position] = Finish.EOS
-        elif stops and any(stop in self._decode(ids) for stop in stops):
-            finish[position] = Finish.STOP
-
-    def _text(self, ids: list[int], finish: Finish | None, stops: tuple[str, ...]) -> str:
-        text = self._decode(ids[:-1] if finish is Finish.EOS else ids)
-        if finish is Finish.STOP:
-            text = text[: min(place for stop in stops if (place := text.find(stop)) >= 0)]
-        return text
-
     def _decode(self, ids: list[int]) -> str:
         return str(self._renderer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _smaller(batch: Batch) -> tuple[Batch, ...] | None:
+    """The same requests in smaller company; None where one is alone."""
+    if isinstance(batch.plan, scoring.Packed):
+        return scoring.halves(batch)
+    if isinstance(batch.plan, generating.Queue) and batch.plan.slots > 1:
+        return (replace(batch, plan=replace(batch.plan, slots=batch.plan.slots // 2)),)
+    return None
+
+
+def agrees_with_plain(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> bool:
+    """Whether this family of models answers tries behind a prefix as it answers each sequence by itself.
+
+    Tried on made-up tokens when the weights are loaded: families with another kind of state than keys and values, or
+    with positions that are not given by `position_ids`, don't.
+    """
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    token = [(7919 * k + 13) % vocabulary for k in range(40)]
+    made_up = Request(
+        item="self-test",
+        prompt=tuple(token[:20]),
+        contexts=(tuple(token[:20]), tuple(token[:20]), tuple(token[:17])),
+        choices=(tuple(token[20:24]), (*token[20:22], *token[30:33]), tuple(token[33:36])),
+        digest="",
+    )
+    try:
+        prefix = forward.prefix(model, tuple(token[:8]), device)
+        packed = scoring.packed_behind(prefix.tokens, [[made_up]])
+        batch = Batch(places=(0,), requests=(made_up,), plan=packed)
+        shared = scoring.score(model, forward, batch, prefix, device)[0].logprobs
+    except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError, IndexError, BackendError):
+        return False
+    known = plain.score(model, batch, device)[0].logprobs
+    return max(abs(a - b) for a, b in zip(shared, known, strict=True)) <= SELF_TEST_TOLERANCE[precision]
 
 
 def context_window(config: Any) -> int:

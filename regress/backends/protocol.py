@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from regress.schema import Check, Item, Precision, Reply, Suite, Variant
+from regress.schema import Check, Precision, Reply, Suite, Variant
 
 if TYPE_CHECKING:  # 0.1 s, which `gate` has no use for
     import numpy as np
     import numpy.typing as npt
+
+Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +25,26 @@ class Request:
     """
 
     item: str
-    prompt: tuple[int, ...]
-    choices: tuple[tuple[int, ...], ...]  # empty where a text is generated
+    prompt: Tokens
+    choices: tuple[Tokens, ...]  # empty where a text is generated
+    contexts: tuple[Tokens, ...] = ()  # what each choice follows, where it is not the prompt
+    cut: int = 0  # tokens that were cut from the left to fit the context window, over all sequences
     digest: str
+
+    @property
+    def sequences(self) -> tuple[tuple[Tokens, Tokens], ...]:
+        """(context, continuation whose log-likelihood is asked), one for each choice."""
+        contexts = self.contexts or (self.prompt,) * len(self.choices)
+        return tuple(zip(contexts, self.choices, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Requests that are answered together, always in this company, so that the same batch gives the same numbers."""
+
+    places: tuple[int, ...]  # positions in what was planned
+    requests: tuple[Request, ...]
+    plan: Any = None  # the engine's own packing, made once and used for every variant
 
 
 def settled_precision(wanted: Precision, device: str) -> Precision:
@@ -54,11 +73,14 @@ class Engine(Protocol):
     def batch_policy(self) -> str:
         """How requests are grouped; part of what makes two runs comparable."""
 
-    def render(self, suite: Suite, item: Item) -> Request:
-        """The item as token ids. Raises BackendError when it does not fit the context window."""
+    def render(self, suite: Suite) -> tuple[Request, ...]:
+        """Every item as token ids, in order. Raises BackendError for one that does not fit the context window."""
 
-    def batches(self, suite: Suite, requests: Sequence[Request]) -> list[list[int]]:
-        """A fixed grouping of all requests of a suite, as positions; independent of what was answered before."""
+    def batches(self, suite: Suite, requests: Sequence[Request], *, shuffled: bool = False) -> list[Batch]:
+        """A fixed grouping of all requests, independent of what was answered before.
+
+        With `shuffled` each request comes into other, smaller company: what differs then is the machine's noise.
+        """
 
     def attach(self, folder: str) -> list[Check]:
         """Put an adapter on (detaching any other); the checks say what was found. Raises AdapterError."""
@@ -66,7 +88,7 @@ class Engine(Protocol):
     def use(self, variant: Variant) -> None:
         """Act as this variant from now on."""
 
-    def answer(self, suite: Suite, batch: Sequence[Request]) -> list[Reply]:
+    def answer(self, suite: Suite, batch: Batch) -> list[Reply]:
         """Replies in the batch's order. Raises BackendError on NaN and on exhausted memory."""
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing import Any
 from regress.hashing.files import digest_file
 from regress.hashing.models import ModelFiles
 from regress.plan import plan_suite
-from regress.schema import Ask, Policy, Suite
+from regress.schema import Ask, GenerationSettings, Policy, Suite
 from regress.scorers import BoundScorer, bind
 from regress.suite import Project
 
@@ -73,8 +73,21 @@ def suite_settings(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:
         settings["generation"] = {
             "max_new_tokens": suite.generation.max_new_tokens,
             "stop": list(suite.generation.stop),
+            **_sampling(suite.generation),
         }
     return settings
+
+
+def _sampling(generation: GenerationSettings) -> dict[str, Any]:
+    """Nothing for greedy replies."""
+    if not generation.temperature:
+        return {}
+    return {
+        "temperature": decimal_text(generation.temperature),
+        "top_p": decimal_text(generation.top_p),
+        "seed": generation.seed,
+        "repeats": generation.repeats,
+    }
 
 
 def _suite_promise(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:

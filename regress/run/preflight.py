@@ -105,11 +105,13 @@ def _merged_agrees(precision: Precision, adapter: Prints, merged: Prints) -> Che
 def _canary(engine: Engine, questions: Questions, probes: Sequence[Request], plain: Prints) -> Check:
     """Ask all canaries for the likelihood of a token in one padded batch; the answer is known from plain forwards."""
     favourites = plain.argmax(axis=1)
-    asked = [replace(probe, choices=((int(token),),)) for probe, token in zip(probes, favourites, strict=True)]
+    asked = [replace(p, choices=((int(token),),), contexts=()) for p, token in zip(probes, favourites, strict=True)]
     suite: Suite = replace(questions.loaded.suites[0], ask=Ask.CHOOSE)
-    replies: list[Reply] = engine.answer(suite, asked)
+    replies: dict[int, Reply] = {}
+    for batch in engine.batches(suite, asked):
+        replies |= zip(batch.places, engine.answer(suite, batch), strict=True)
     known = plain[np.arange(len(plain)), favourites]
-    gap = float(np.abs(np.array([reply.logprobs[0] for reply in replies]) - known).max())
+    gap = float(np.abs(np.array([replies[place].logprobs[0] for place in range(len(asked))]) - known).max())
     tolerance = CANARY_TOLERANCE[engine.precision]
     return Check(
         name="engine-canary",

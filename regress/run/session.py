@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +30,7 @@ class Questions:
 
 def render(engine: Engine, loaded: Loaded) -> Questions:
     """Every item as token ids. Raises BackendError for an item that does not fit the context window."""
-    return Questions(
-        loaded=loaded,
-        requests={suite.name: tuple(engine.render(suite, item) for item in suite.items) for suite in loaded.suites},
-    )
+    return Questions(loaded=loaded, requests={suite.name: engine.render(suite) for suite in loaded.suites})
 
 
 def settings_digest(loaded: Loaded) -> str:
@@ -117,12 +113,11 @@ class _Answers:
     def _ask_portion(self, suite: Suite, portion: Sequence[int]) -> None:
         requests = [self._questions.requests[suite.name][index] for index in portion]
         self._take_known(suite, portion)
-        batches = self._engine.batches(suite, requests)
-        for batch in regrouped(batches) if self._again else batches:
-            missing = [place for place in batch if not self._is_done(suite, portion[place])]
+        for batch in self._engine.batches(suite, requests, shuffled=self._again):
+            missing = [place for place in batch.places if not self._is_done(suite, portion[place])]
             if not missing:
                 continue
-            replies = dict(zip(batch, self._engine.answer(suite, [requests[place] for place in batch]), strict=True))
+            replies = dict(zip(batch.places, self._engine.answer(suite, batch), strict=True))
             for place in missing:
                 self._writer.append(_outcome(suite, portion[place], self._questions, replies[place]))
             self._writer.commit()
@@ -140,14 +135,6 @@ class _Answers:
 
     def _is_done(self, suite: Suite, index: int) -> bool:
         return (suite.name, suite.items[index].id) in self._writer.done
-
-
-def regrouped(batches: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The same requests in other company: shuffled, and half as many at once as in the widest batch."""
-    order = [index for batch in batches for index in batch]
-    random.Random(len(order)).shuffle(order)
-    rows = max(1, len(batches[0]) // 2) if batches else 1
-    return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 
 def _outcome(suite: Suite, index: int, questions: Questions, reply: Reply) -> ItemOutcome:

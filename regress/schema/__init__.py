@@ -2,7 +2,7 @@
 
 Schema versions of what is written to disk (additive changes keep the number):
 
-    RUN_FORMAT 1      manifest.json, outcomes.jsonl, seal.json
+    RUN_FORMAT 2      manifest.json, outcomes.jsonl, seal.json (1: replies without `greedy` and `samples`)
     LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
     VERDICT_FORMAT 1  reports/verdict.json
 """
@@ -35,7 +35,7 @@ from regress.schema.words import (
     Verdict,
 )
 
-RUN_FORMAT = 1
+RUN_FORMAT = 2
 LOCK_FORMAT = 1
 VERDICT_FORMAT = 1
 

@@ -9,10 +9,15 @@ from regress.schema.words import Finish, Outcome, Precision, VariantKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a variant answered: a text, or one log-likelihood (nats, summed over tokens) for each choice."""
+    """What a variant answered: a text, several (`samples`), or one log-likelihood for each choice.
+
+    `logprobs` are in nats, summed over tokens; `greedy` says for each whether greedy decoding would have written it.
+    """
 
     text: str | None = None
     logprobs: tuple[float, ...] = ()
+    greedy: tuple[bool, ...] = ()
+    samples: tuple[Reply, ...] = ()  # the repeats, where generation.repeats > 1
     finish: Finish | None = None
     prompt_tokens: int = 0
     reply_tokens: int = 0

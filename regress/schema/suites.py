@@ -26,10 +26,12 @@ class Item:
     messages: tuple[Message, ...]  # one user message where the file says `prompt`
     targets: tuple[str, ...] = ()  # any of them is right
     choices: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()  # one for each choice, where they differ; in place of the messages
     answer: int | None = None  # index into choices
     schema: Mapping[str, Any] | None = None
     cluster: str | None = None
     slice: str | None = None
+    source: Mapping[str, Any] | None = None  # what an imported task needs to score it (lm-eval: document and hashes)
     digest: str
     line: int  # in the items file, for error messages; not part of the digest
 
@@ -41,10 +43,18 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationSettings:
-    """Greedy generation: how long at most, and at which texts it stops."""
+    """How long at most, at which texts it stops, and how a token is chosen.
+
+    Temperature 0 is greedy. Otherwise tokens are drawn from the nucleus `top_p`, seeded by `seed`, item and repeat, so
+    that a reply does not depend on its company; `repeats` replies are asked of each item.
+    """
 
     max_new_tokens: int = 128
     stop: tuple[str, ...] = ()
+    temperature: Decimal = Decimal(0)
+    top_p: Decimal = Decimal(1)
+    seed: int = 0
+    repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,8 @@ class Suite:
     scorer: ScorerSpec
     margin: Decimal | None  # largest acceptable drop, 0.01 = one point; always there where role is protect
     min_gain: Decimal | None = None
+    special_tokens: bool = True  # raw prompts: whether the tokenizer adds its own (lm-eval tasks: as lm-eval does)
+    truncate: bool = False  # cut what exceeds the context window from the left, as lm-eval does, in place of refusing
     items: tuple[Item, ...]
     path: str  # the suite file, for messages
     items_path: str

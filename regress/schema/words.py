@@ -38,6 +38,7 @@ class Ask(StrEnum):
 
     GENERATE = "generate"
     CHOOSE = "choose"
+    PERPLEXITY = "perplexity"
 
 
 class PromptStyle(StrEnum):
@@ -62,6 +63,7 @@ class Finish(StrEnum):
     EOS = "eos"
     STOP = "stop"
     LENGTH = "length"
+    CLOSED = "closed"  # the JSON document was complete and the model went on: cut after its first further token
 
 
 class VariantKind(StrEnum):

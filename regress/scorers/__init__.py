@@ -26,6 +26,7 @@ from regress.scorers import (
     regex,
     token_f1,
 )
+from regress.scorers._repeats import score_repeats
 from regress.scorers._scorer import Kind, Options, Scorer, broken
 from regress.scorers._second_opinion import confirms
 
@@ -63,6 +64,8 @@ class BoundScorer:
 
     def score(self, reply: Reply, item: Item) -> Score:
         """The score of one reply; never raises: what goes wrong here is `Outcome.ERROR`, not the model's failure."""
+        if reply.samples:
+            return score_repeats(reply, lambda sample: self.score(sample, item))
         try:
             return self.scorer.score(reply, item, self.settings)
         except Exception as error:  # noqa: BLE001 - the reply is untrusted, and one must not end a run of thousands

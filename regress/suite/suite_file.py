@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
@@ -21,6 +22,27 @@ class GenerationFile(FileModel):
 
     max_new_tokens: Annotated[StrictInt, Field(ge=1, le=65_536)] = 128
     stop: tuple[Annotated[StrictStr, Field(min_length=1)], ...] = ()
+    temperature: Annotated[Number, Field(ge=0, le=5)] = Decimal(0)
+    top_p: Share | Literal[1] = 1
+    seed: Annotated[StrictInt, Field(ge=0)] = 0
+    repeats: Annotated[StrictInt, Field(ge=1, le=256)] = 1
+
+    @model_validator(mode="after")
+    def _sampling_fits(self) -> GenerationFile:
+        if not self.temperature and self.model_fields_set & {"top_p", "seed", "repeats"}:
+            raise ValueError("top_p, seed and repeats need a temperature above 0: greedy replies are all the same.")
+        return self
+
+    def settings(self) -> GenerationSettings:
+        """What the engine is told."""
+        return GenerationSettings(
+            max_new_tokens=self.max_new_tokens,
+            stop=self.stop,
+            temperature=self.temperature,
+            top_p=Decimal(self.top_p),
+            seed=self.seed,
+            repeats=self.repeats,
+        )
 
 
 class SuiteFile(FileModel):
@@ -63,7 +85,7 @@ def read_suite(path: Path) -> Suite:
         role=file.role,
         ask=file.ask,
         prompt=file.prompt,
-        generation=GenerationSettings(max_new_tokens=file.generation.max_new_tokens, stop=file.generation.stop),
+        generation=file.generation.settings(),
         scorer=scorer,
         margin=file.margin,
         min_gain=file.min_gain,

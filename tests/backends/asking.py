@@ -102,7 +102,7 @@ def some_choices(count: int, seed: int = 1) -> list[list[str]]:
 
 
 def requests_of(engine: HFEngine, suite: Suite) -> list[Request]:
-    return [engine.render(suite, item) for item in suite.items]
+    return list(engine.render(suite))
 
 
 def answers(engine: HFEngine, suite: Suite) -> list[Reply]:
@@ -110,7 +110,7 @@ def answers(engine: HFEngine, suite: Suite) -> list[Reply]:
     requests = requests_of(engine, suite)
     replies: dict[int, Reply] = {}
     for batch in engine.batches(suite, requests):
-        replies.update(zip(batch, engine.answer(suite, [requests[index] for index in batch]), strict=True))
+        replies.update(zip(batch.places, engine.answer(suite, batch), strict=True))
     assert sorted(replies) == list(range(len(suite.items)))
     return [replies[index] for index in range(len(suite.items))]
 

@@ -95,9 +95,10 @@ def test_batches_cover_every_request_once_within_the_token_budget(llama: Path) -
     resident = engine(llama, batch_tokens=120)
     requests = requests_of(resident, TEXT_SUITE)
     batches = resident.batches(TEXT_SUITE, requests)
-    assert sorted(index for batch in batches for index in batch) == list(range(len(requests)))
-    longest = [max(len(requests[i].prompt) for i in batch) + TEXT_SUITE.generation.max_new_tokens for batch in batches]
-    assert all(len(batch) == 1 or len(batch) * width <= 120 for batch, width in zip(batches, longest, strict=True))
+    assert sorted(index for batch in batches for index in batch.places) == list(range(len(requests)))
+    longest = [max(len(r.prompt) for r in batch.requests) + TEXT_SUITE.generation.max_new_tokens for batch in batches]
+    slots = [batch.plan.slots for batch in batches]
+    assert all(count == 1 or count * width <= 120 for count, width in zip(slots, longest, strict=True))
     assert longest == sorted(longest, reverse=True)
     assert batches == resident.batches(TEXT_SUITE, requests)
 

@@ -25,7 +25,7 @@ def renderer() -> Renderer:
 def test_prompt_and_choice_are_the_tokens_of_the_whole_text(renderer: Renderer, prompt: str, choice: str) -> None:
     """Whatever merges across the cut: the ids joined are those of the text joined; no choice is empty."""
     suite = a_suite([prompt], [[choice, "other"]])
-    request = renderer.render(suite, suite.items[0])
+    request = renderer.render(suite)[0]
     joined = renderer.tokenizer(prompt + choice)["input_ids"]
     assert list(request.choices[0]) == joined[len(request.prompt) :]
     assert all(request.choices)
@@ -35,7 +35,7 @@ def test_prompt_and_choice_are_the_tokens_of_the_whole_text(renderer: Renderer, 
 
 def test_chat_prompts_go_through_the_template_once(renderer: Renderer) -> None:
     suite = a_suite(["Hello"], prompt=PromptStyle.CHAT)
-    request = renderer.render(suite, suite.items[0])
+    request = renderer.render(suite)[0]
     assert renderer.tokenizer.decode(list(request.prompt)) == "<|user|>Hello<|end|><|assistant|>"
 
 
@@ -48,22 +48,22 @@ def test_the_digest_covers_tokens_settings_and_end_tokens(renderer: Renderer) ->
         a_suite(["Hello"], [["a", "b"]]),
         a_suite(["Hello"], prompt=PromptStyle.CHAT),
     ]
-    digests = {renderer.render(other, other.items[0]).digest for other in [suite, *others]}
+    digests = {renderer.render(other)[0].digest for other in [suite, *others]}
     more_ends = Renderer(MODEL, 512, frozenset({1, 7}))
-    digests.add(more_ends.render(suite, suite.items[0]).digest)
+    digests.add(more_ends.render(suite)[0].digest)
     assert len(digests) == 7
     again = replace(suite, name="another", items=(replace(suite.items[0], id="q9"),))
-    assert renderer.render(again, again.items[0]).digest == renderer.render(suite, suite.items[0]).digest
+    assert renderer.render(again)[0].digest == renderer.render(suite)[0].digest
 
 
 def test_the_context_window_is_used_to_the_last_token(renderer: Renderer) -> None:
     suite = a_suite(["Hello"])
-    length = len(renderer.render(suite, suite.items[0]).prompt)
+    length = len(renderer.render(suite)[0].prompt)
     fits = replace(suite, generation=GenerationSettings(max_new_tokens=512 - length))
-    assert renderer.render(fits, fits.items[0]).item == "q0"
+    assert renderer.render(fits)[0].item == "q0"
     too_long = replace(suite, generation=GenerationSettings(max_new_tokens=513 - length))
     with pytest.raises(BackendError, match="context window holds 512"):
-        renderer.render(too_long, too_long.items[0])
+        renderer.render(too_long)[0]
 
 
 def without_template(folder: Path, template: str | None) -> Renderer:
@@ -81,13 +81,13 @@ def without_template(folder: Path, template: str | None) -> Renderer:
 def test_a_template_that_is_missing_or_fails_is_refused(tmp_path: Path, template: str | None, reason: str) -> None:
     suite = a_suite(["Hello"], prompt=PromptStyle.CHAT)
     with pytest.raises(ModelError, match=reason):
-        without_template(tmp_path / "base", template).render(suite, suite.items[0])
+        without_template(tmp_path / "base", template).render(suite)[0]
 
 
 def test_an_empty_prompt_is_refused(renderer: Renderer) -> None:
     suite = a_suite([""])
     with pytest.raises(BackendError, match="renders to no token"):
-        renderer.render(suite, suite.items[0])
+        renderer.render(suite)[0]
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:

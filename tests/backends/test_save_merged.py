@@ -64,7 +64,7 @@ def test_it_keeps_the_precision_and_the_chat_template(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "merged" / "config.json").read_text())["dtype"] == "bfloat16"
     again = engine(tmp_path / "merged", Precision.BF16)
     suite = a_suite(["Repeat exactly: hill pencil"], prompt=PromptStyle.CHAT)
-    assert [again.render(suite, item) for item in suite.items] == requests_of(resident, suite)
+    assert list(again.render(suite)) == requests_of(resident, suite)
     resident.use(MERGED)
     assert answers(again, suite) == answers(resident, suite)
 

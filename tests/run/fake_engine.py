@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Engine, Request
+from regress.backends.protocol import Batch, Engine, Request
 from regress.hashing.canonical import digest_json
 from regress.hashing.models import read_model
 from regress.lock import lockfile
@@ -51,16 +51,23 @@ class FakeEngine:
     def items_asked(self) -> list[str]:
         return [item for _, items in self.asked for item in items]
 
-    def render(self, suite: Suite, item: Item) -> Request:
+    def render(self, suite: Suite) -> tuple[Request, ...]:
+        return tuple(self._render(suite, item) for item in suite.items)
+
+    def _render(self, suite: Suite, item: Item) -> Request:
         ids = tuple(map(ord, item.prompt))
         choices = tuple(tuple(map(ord, choice)) for choice in item.choices)
         settings = [suite.generation.max_new_tokens, list(suite.generation.stop)]
         digest = digest_json([list(ids), [list(c) for c in choices], suite.ask.value, *settings])
         return Request(item=item.id, prompt=ids, choices=choices, digest=digest)
 
-    def batches(self, suite: Suite, requests: Sequence[Request]) -> list[list[int]]:
+    def batches(self, suite: Suite, requests: Sequence[Request], *, shuffled: bool = False) -> list[Batch]:
         order = sorted(range(len(requests)), key=lambda i: (-len(requests[i].prompt), requests[i].digest))
-        return [order[start : start + self.rows] for start in range(0, len(order), self.rows)]
+        rows = self.rows
+        if shuffled:
+            order, rows = order[::2] + order[1::2], max(1, rows // 2)
+        parts = [order[start : start + rows] for start in range(0, len(order), rows)]
+        return [Batch(places=tuple(part), requests=tuple(requests[i] for i in part)) for part in parts]
 
     def attach(self, folder: str) -> list[Check]:
         return [Check(name="adapter-tensors", ok=True, detail=f"all of {Path(folder).name}")]
@@ -68,12 +75,14 @@ class FakeEngine:
     def use(self, variant: Variant) -> None:
         self.kind = variant.kind
 
-    def answer(self, suite: Suite, batch: Sequence[Request]) -> list[Reply]:
+    def answer(self, suite: Suite, batch: Batch) -> list[Reply]:
         if self.dies_after is not None and len(self.asked) >= self.dies_after:
             raise PowerCut
-        self.asked.append((suite.name, tuple(request.item for request in batch)))
-        noise = sum(ord(c) for request in batch for c in request.item) * 1e-6  # what batching does to real numbers
-        return [self._reply(suite, request, noise) for request in batch]
+        self.asked.append((suite.name, tuple(request.item for request in batch.requests)))
+        noise = (
+            sum(ord(c) for request in batch.requests for c in request.item) * 1e-6
+        )  # what batching does to real numbers
+        return [self._reply(suite, request, noise) for request in batch.requests]
 
     def _reply(self, suite: Suite, request: Request, noise: float) -> Reply:
         if len(request.choices) == 1:  # the preflight's canary: the likelihood of one token, known from `fingerprint`

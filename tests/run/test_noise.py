@@ -12,7 +12,6 @@ from regress.cli import main
 from regress.hashing.models import read_model
 from regress.run.check import Bench, Mode, check, evaluate
 from regress.run.noise import noise_check, noise_floors
-from regress.run.session import regrouped
 from regress.schema import NoiseFloor, PairCounts, Policy, Ruling, Variant, VariantKind
 from regress.stats.intervals import mcnemar_midp
 from regress.store.runs import load_run
@@ -26,7 +25,7 @@ class Wavering(FakeEngine):
     at_most = 0
 
     def answer(self, suite, batch):  # type: ignore[no-untyped-def]
-        self.wrong = {request.item for request in batch} if len(batch) <= self.at_most else ()
+        self.wrong = {request.item for request in batch.requests} if len(batch.places) <= self.at_most else ()
         return super().answer(suite, batch)
 
 
@@ -81,15 +80,6 @@ def test_only_a_drift_in_one_direction_is_flagged(lost: int, gained: int, ok: bo
     counts = PairCounts(both_pass=500 - lost - gained, lost=lost, gained=gained)
     floor = NoiseFloor(suite="s", counts=counts, upper=0.1, p=mcnemar_midp(lost, gained), extra_items=0)
     assert noise_check([floor], Policy()).ok is ok
-
-
-def test_regrouping_asks_everything_once_in_smaller_company() -> None:
-    batches = [[3, 1, 0, 2], [4, 5, 6, 7], [8]]
-    others = regrouped(batches)
-    assert sorted(index for batch in others for index in batch) == list(range(9))
-    assert max(map(len, others)) == 2
-    assert regrouped(batches) == others  # the same every time
-    assert regrouped([]) == []
 
 
 def test_noise_is_the_bases() -> None:

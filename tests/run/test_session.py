@@ -187,7 +187,6 @@ def test_a_scorer_that_raises_leaves_the_run_unsealed_until_it_can_score(stage: 
 def all_batches(stage: Stage) -> list[tuple[str, tuple[str, ...]]]:
     engine = FakeEngine()
     for suite in stage.loaded.suites:
-        requests = [engine.render(suite, item) for item in suite.items]
-        for batch in engine.batches(suite, requests):
-            engine.answer(suite, [requests[index] for index in batch])
+        for batch in engine.batches(suite, engine.render(suite)):
+            engine.answer(suite, batch)
     return engine.asked

@@ -213,8 +213,8 @@ def test_a_symlinked_file_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_newer_format_is_named(tmp_path: Path) -> None:
     folder = store(tmp_path / "run", OUTCOMES[:1], seal=False)
     value = json.loads((folder / MANIFEST).read_bytes())
-    (folder / MANIFEST).write_bytes(canonical_json(value | {"format": 2, "more": 1}) + b"\n")
-    with pytest.raises(StoreError, match="run format 2, not 1"):
+    (folder / MANIFEST).write_bytes(canonical_json(value | {"format": 3, "more": 1}) + b"\n")
+    with pytest.raises(StoreError, match="run format 3, not 2"):
         read_partial(folder)
 
 

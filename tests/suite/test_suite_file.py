@@ -64,7 +64,7 @@ KEYS = "Known keys: name, version, category, role, items, ask, prompt, generatio
         # choices
         ({"category": "fromat"}, 3, "category is 'fromat'; choices: 'capability', 'domain', 'format' or 'safety'."),
         ({"role": "guard"}, 4, "role is 'guard'; choices: 'protect', 'target' or 'inform'."),
-        ({"ask": "perplexity"}, 6, "ask is 'perplexity'; choices: 'generate' or 'choose'."),
+        ({"ask": "rank"}, 6, "ask is 'rank'; choices: 'generate', 'choose' or 'perplexity'."),
         ({"prompt": "jinja"}, 9, "prompt is 'jinja'; choices: 'chat' or 'raw'."),
         # types
         ({"version": "1.0"}, 2, "version is 1.0: input should be a valid integer"),

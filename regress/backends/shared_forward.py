@@ -1,0 +1,180 @@
+"""One forward pass over rows that continue a shared prefix: its keys and values once, the head only where it is asked.
+
+Shapes: B rows, T nodes a row, P prefix tokens, N kept positions, V vocabulary, h heads, d head size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+from regress.backends.packing import Row
+from regress.backends.protocol import Tokens
+
+KeysAndValues = tuple[torch.Tensor, torch.Tensor]
+
+
+class _PrefixLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
+    """A layer's prefix (1, h, P, d), shown to every row; what the rows add is handed out and not kept."""
+
+    def __init__(self, prefix: KeysAndValues | None) -> None:
+        super().__init__()
+        self.prefix = prefix
+        self.added: KeysAndValues | None = None
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_kwargs: Any
+    ) -> KeysAndValues:
+        self.added = (key_states, value_states)
+        if self.prefix is None:
+            return self.added
+        rows = key_states.shape[0]
+        keys, values = (part.expand(rows, -1, -1, -1) for part in self.prefix)
+        return torch.cat([keys, key_states], dim=-2), torch.cat([values, value_states], dim=-2)
+
+    def get_seq_length(self) -> int:
+        return 0 if self.prefix is None else int(self.prefix[0].shape[-2])
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefix:
+    """What every row continues; no layers where it is empty."""
+
+    tokens: Tokens
+    layers: tuple[KeysAndValues, ...] = ()
+
+
+EMPTY = Prefix(tokens=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows side by side, padded at the end with nodes that see the prefix and themselves alone."""
+
+    ids: torch.Tensor  # (B, T)
+    depth: torch.Tensor  # (B, T)
+    end: torch.Tensor  # (B, T), see Row
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], device: torch.device) -> Rows:
+        width = max(len(row.tokens) for row in rows)
+        ids = torch.zeros((len(rows), width), dtype=torch.long)
+        depth = torch.zeros_like(ids)
+        end = torch.arange(1, width + 1).repeat(len(rows), 1)
+        for place, row in enumerate(rows):
+            length = len(row.tokens)
+            for tensor, values in ((ids, row.tokens), (depth, row.depth), (end, row.end)):
+                tensor[place, :length] = torch.from_numpy(values)
+        return cls(ids=ids.to(device), depth=depth.to(device), end=end.to(device))
+
+    def sees(self, prefix: int, window: int | None) -> torch.Tensor:
+        """(B, 1, T, P + T): which earlier position each node attends to.
+
+        `window` counts the node itself, as sliding-window attention does.
+        """
+        width = self.ids.shape[1]
+        node = torch.arange(width, device=self.ids.device)
+        own = (node[None, None, :] <= node[None, :, None]) & (node[None, :, None] < self.end[:, None, :])  # (B, T, T)
+        before = own.new_ones((*self.ids.shape, prefix))
+        if window is not None:
+            own &= self.depth[:, :, None] - self.depth[:, None, :] < window
+            position = torch.arange(prefix, device=self.ids.device)
+            before &= prefix + self.depth[:, :, None] - position[None, None, :] < window
+        return torch.cat([before, own], dim=-1).unsqueeze(1)
+
+
+class SharedForward:
+    """A causal LM of transformers, called with prefixes and tries."""
+
+    def __init__(self, config: Any) -> None:
+        text = config.get_text_config()
+        self._layers = int(text.num_hidden_layers)
+        self._types = tuple(sorted(set(getattr(text, "layer_types", None) or ())))
+        self._window: int | None = getattr(text, "sliding_window", None)
+        if getattr(text, "use_sliding_window", True) is False:
+            self._window = None
+
+    def prefix(self, model: Any, tokens: Tokens, device: torch.device) -> Prefix:
+        """Keys and values of `tokens`, computed in one pass."""
+        if not tokens:
+            return EMPTY
+        chain = torch.arange(len(tokens), device=device)[None]
+        rows = Rows(ids=torch.tensor([tokens], device=device), depth=chain, end=torch.full_like(chain, len(tokens)))
+        _, added = self.run(model, rows, EMPTY, torch.zeros(1, dtype=torch.long, device=device))
+        return Prefix(tokens=tokens, layers=added)
+
+    def run(
+        self, model: Any, rows: Rows, prefix: Prefix, keep: torch.Tensor
+    ) -> tuple[torch.Tensor, tuple[KeysAndValues, ...]]:
+        """Logits at the flat positions `keep` of (B, T), (N, V), in the model's own type; and what each layer added."""
+        cache = Cache(layers=[_PrefixLayer(part) for part in prefix.layers or [None] * self._layers])
+        length = len(prefix.tokens)
+        with _head_at(model, keep):
+            logits = model(
+                input_ids=rows.ids,
+                attention_mask=self._mask(model, lambda window: rows.sees(length, window)),
+                position_ids=rows.depth + length,
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
+        return logits[0], tuple(layer.added for layer in cache.layers)
+
+    def decode(self, model: Any, tokens: torch.Tensor, at: torch.Tensor, width: int, cache: Cache) -> torch.Tensor:
+        """One more token for each of A rows, written at position `at` of a cache that is read up to `width`.
+
+        Logits of the token after it, (A, V), in the model's own type.
+        """
+        column = torch.arange(width, device=at.device)
+
+        def sees(window: int | None) -> torch.Tensor:
+            seen = column[None] <= at[:, None]  # (A, width)
+            if window is not None:
+                seen &= at[:, None] - column[None] < window
+            return seen[:, None, None]
+
+        logits: torch.Tensor = model(
+            input_ids=tokens[:, None],
+            attention_mask=self._mask(model, sees),
+            position_ids=at[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+        return logits[:, -1]
+
+    def _mask(self, model: Any, sees: Callable[[int | None], torch.Tensor]) -> torch.Tensor | dict[str, torch.Tensor]:
+        """One mask, or one for each type of layer that the family names."""
+        if not self._types:
+            return _as_the_model_adds_it(model, sees(self._window))
+        windows = {kind: self._window if kind == "sliding_attention" else None for kind in self._types}
+        return {kind: _as_the_model_adds_it(model, sees(window)) for kind, window in windows.items()}
+
+
+def _as_the_model_adds_it(model: Any, sees: torch.Tensor) -> torch.Tensor:
+    """SDPA takes a boolean mask; eager attention adds a number."""
+    if model.config.get_text_config()._attn_implementation == "sdpa":
+        return sees
+    lowest = torch.finfo(model.dtype).min
+    return torch.where(sees, 0.0, lowest).to(model.dtype)
+
+
+@contextmanager
+def _head_at(model: Any, keep: torch.Tensor) -> Iterator[None]:
+    """Within the block the output layer sees only the flat positions `keep`, as one row (1, N, ·)."""
+
+    def only_kept(_module: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        hidden = arguments[0]
+        return (hidden.reshape(-1, hidden.shape[-1])[keep].unsqueeze(0), *arguments[1:])
+
+    handle = model.get_output_embeddings().register_forward_pre_hook(only_kept)
+    try:
+        yield
+    finally:
+        handle.remove()
