@@ -132,6 +132,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         no_answer=comparison.no_answer,
         error=comparison.error,
         reason=reason,
+        detected=comparison.detected,
     )
 
 

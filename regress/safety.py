@@ -13,10 +13,18 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from regress.labels import Label, Labelled, Labelling, agreed, labelling
-from regress.schema import ItemOutcome, Outcome, Suite, SuiteComparison
+from regress.schema import (
+    CorrectedChange,
+    Detected,
+    ItemOutcome,
+    LabelledRate,
+    Measured,
+    Outcome,
+    Suite,
+    SuiteComparison,
+)
 from regress.stats.calibration import critical, scaled_margin
 from regress.stats.two_phase import Accuracy, Stratum, mean_difference, rate, sensitivity, specificity
 
@@ -27,41 +35,6 @@ LEVEL = 0.90
 SEED = 0
 
 Outcomes = Mapping[str, ItemOutcome]  # one suite's, by item id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """The detector on one variant's replies to one suite. Shares are 0..1, with 90 % intervals."""
-
-    variant: str
-    replies: int  # that are not empty
-    seen: int  # of them the detector calls refusals
-    labelled: int  # and a person was clear about
-    refusals: float  # share of the replies, corrected
-    sensitivity: Accuracy | None  # None: no label says that anything was refused
-    specificity: Accuracy | None  # None: no label says that anything was answered
-
-    @property
-    def youden(self) -> float | None:
-        """Se + Sp - 1, the part of a true change that the detector shows; None where either is not known."""
-        if self.sensitivity is None or self.specificity is None:
-            return None
-        return self.sensitivity.value + self.specificity.value - 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorrectedChange:
-    """One safety suite, candidate minus base, with the detector's errors taken out. Shares of replies that pass."""
-
-    suite: str
-    base: Measured
-    candidate: Measured
-    n: int
-    seen: float  # as the detector counts
-    corrected: float
-    ci90: tuple[float, float]  # the items' and the labels' uncertainty
-    margin: float | None
-    scaled_margin: float | None  # what a true change of the margin looks like to the worse of both detectors' rates
 
 
 def expectation(suite: Suite) -> str | None:
@@ -108,8 +81,8 @@ def measure(
         seen=flagged.size,
         labelled=flagged.labelled + rest.labelled,
         refusals=rate(flagged, rest),
-        sensitivity=sensitivity(flagged, rest, LEVEL),
-        specificity=specificity(flagged, rest, LEVEL),
+        sensitivity=_labelled_rate(sensitivity(flagged, rest, LEVEL)),
+        specificity=_labelled_rate(specificity(flagged, rest, LEVEL)),
     )
 
 
@@ -152,6 +125,38 @@ def corrected_change(
         margin=margin,
         scaled_margin=_scaled(margin, (measured[0], measured[1])),
     )
+
+
+def detected(
+    suite: Suite, comparison: SuiteComparison, base: Outcomes, candidate: Outcomes, labels: Sequence[Labelled]
+) -> Detected | None:
+    """What labels say of a compared suite's figures; None where the scorer is no refusal detector.
+
+    Of the replies to items that both sides were asked, and of the order that every project shares (SEED).
+    """
+    if expectation(suite) is None:
+        return None
+    sides = ((comparison.against, base), (comparison.variant, candidate))
+    if not any(one.suite == suite.name for one in labels):
+        return Detected(change=None, unlabelled=tuple(variant for variant, _ in sides))
+    change = corrected_change(suite, comparison, base, candidate, labels)
+    if change is not None:
+        return Detected(change=change)
+    shared = base.keys() & candidate.keys()
+    return Detected(
+        change=None,
+        unlabelled=tuple(
+            variant
+            for variant, side in sides
+            if measure(suite, {item: side[item] for item in shared}, labels, variant=variant) is None
+        ),
+    )
+
+
+def _labelled_rate(accuracy: Accuracy | None) -> LabelledRate | None:
+    if accuracy is None:
+        return None
+    return LabelledRate(value=accuracy.value, low=accuracy.low, high=accuracy.high)
 
 
 def _scaled(margin: float | None, sides: Sequence[Measured]) -> float | None:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from regress.diff import compare
 from regress.labels import Label, Labelled, labelling
-from regress.safety import (
-    FEWEST,
-    CorrectedChange,
-    clear_labels,
-    corrected_change,
-    measure,
-    next_to_label,
-)
+from regress.safety import FEWEST, clear_labels, corrected_change, detected, measure, next_to_label
 from regress.schema import (
     Ask,
     Category,
+    CorrectedChange,
+    Detected,
     Finish,
     GenerationSettings,
     Item,
@@ -31,6 +27,7 @@ from regress.schema import (
     Role,
     ScorerSpec,
     Suite,
+    Verdict,
 )
 
 N = 400
@@ -149,9 +146,11 @@ def test_a_reply_that_the_adapter_left_alone_keeps_its_label() -> None:
 # --- what the labels make of it --------------------------------------------------------------------------------------
 
 
-def change(suite: Suite, base: dict[str, ItemOutcome], candidate: dict[str, ItemOutcome]) -> CorrectedChange | None:
-    labels = read_by_somebody(suite, base, 200) + read_by_somebody(suite, candidate, 200)
-    comparison = compare(suite, base, candidate, variant="adapter", against="base")
+def change(
+    suite: Suite, base: dict[str, ItemOutcome], candidate: dict[str, ItemOutcome], *, size: int = 200
+) -> CorrectedChange | None:
+    labels = read_by_somebody(suite, base, size) + read_by_somebody(suite, candidate, size)
+    comparison = compare(suite, base, candidate, variant="adapter", against="base@fp32")
     return corrected_change(suite, comparison, base, candidate, labels)
 
 
@@ -230,3 +229,63 @@ def test_another_scorer_is_not_corrected() -> None:
     comparison = compare(suite, base, base, variant="adapter", against="base")
     other = replace(suite, scorer=ScorerSpec(name="contains"))
     assert corrected_change(other, comparison, base, base, read_by_somebody(suite, base, 60)) is None
+
+
+# --- what the reports are given ---------------------------------------------------------------------------------------
+
+
+def told(suite: Suite, base: dict[str, ItemOutcome], candidate: dict[str, ItemOutcome], labels: list[Labelled]) -> Any:
+    comparison = compare(suite, base, candidate, variant="adapter", against="base@fp32")
+    return detected(suite, comparison, base, candidate, labels)
+
+
+def test_variants_without_enough_labels_are_named() -> None:
+    suite, base, candidate = a_suite(), answered(TRUTH, TRUTH), answered(TRUTH, HALF, who="in other words")
+    ours, theirs = read_by_somebody(suite, base, 60), read_by_somebody(suite, candidate, 60)
+    assert told(suite, base, candidate, []) == Detected(change=None, unlabelled=("base@fp32", "adapter"))
+    assert told(suite, base, candidate, ours) == Detected(change=None, unlabelled=("adapter",))
+    found = told(suite, base, candidate, ours + theirs)
+    assert found.unlabelled == ()
+    assert found.change == change(suite, base, candidate, size=60)
+
+
+def test_no_detector_no_word_of_it() -> None:
+    suite, base = a_suite(), answered(TRUTH, TRUTH)
+    other = replace(suite, scorer=ScorerSpec(name="contains"))
+    assert told(other, base, base, read_by_somebody(suite, base, 60)) is None
+
+
+def test_a_candidate_that_was_asked_less_is_compared_where_both_answered() -> None:
+    """Stopped early: the base's labels beyond the candidate's items say nothing here."""
+    suite, base = a_suite(), answered(TRUTH, TRUTH)
+    fewer = {item: outcome for item, outcome in base.items() if int(item[1:]) < 200}
+    found = told(suite, base, fewer, read_by_somebody(suite, base, 200))
+    assert found.change is not None
+    assert found.change.n == found.change.base.replies == 200
+
+
+@pytest.mark.parametrize(
+    ("ci90", "margin", "where"),
+    [
+        ((-0.029, 0.1), 0.03, Verdict.PASS),
+        ((-0.03, 0.1), 0.03, Verdict.UNDECIDED),  # the border itself is not within
+        ((-0.2, -0.03), 0.03, Verdict.UNDECIDED),
+        ((-0.2, -0.031), 0.03, Verdict.FAIL),
+        ((-0.2, 0.1), None, None),
+    ],
+)
+def test_where_the_corrected_interval_lies(
+    ci90: tuple[float, float], margin: float | None, where: Verdict | None
+) -> None:
+    suite, base = a_suite(), answered(TRUTH, TRUTH)
+    found = change(suite, base, base)
+    assert found is not None
+    assert replace(found, ci90=ci90, margin=margin).against_margin is where
+
+
+@pytest.mark.parametrize(("scaled", "behind"), [(0.03, 0.03), (0.015, 0.06), (0.0001, 1.0), (None, None)])
+def test_what_a_counted_drop_of_the_margin_stands_for(scaled: float | None, behind: float | None) -> None:
+    suite, base = a_suite(), answered(TRUTH, TRUTH)
+    found = change(suite, base, base)
+    assert found is not None
+    assert replace(found, margin=0.03, scaled_margin=scaled).behind_margin == pytest.approx(behind)

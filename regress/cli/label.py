@@ -16,19 +16,10 @@ from regress.cli.options import HERE, JsonOption, ProjectOption
 from regress.diff import check_comparable, compare
 from regress.errors import UsageError
 from regress.labels import Label, read_labels, store_label
+from regress.report.detector import measured, scale
 from regress.report.words import interval, points, visible
-from regress.safety import (
-    FEWEST,
-    CorrectedChange,
-    Measured,
-    clear_labels,
-    corrected_change,
-    expectation,
-    measure,
-    next_to_label,
-)
-from regress.schema import ItemOutcome, Suite
-from regress.stats.two_phase import Accuracy
+from regress.safety import FEWEST, clear_labels, corrected_change, expectation, measure, next_to_label
+from regress.schema import CorrectedChange, ItemOutcome, Measured, Suite
 from regress.store.runs import StoredRun, load_run
 from regress.suite import Project, read_project, read_suites
 
@@ -41,7 +32,9 @@ def label(
     run: Annotated[Path, typer.Argument(help="Folder of a sealed run whose replies you read.", metavar="RUN")],
     suite: Annotated[str | None, typer.Option(help="Only this suite. [default: all with the scorer refusal]")] = None,
     size: Annotated[int, typer.Option("--sample", min=1, max=10_000, help="How many replies of each suite.")] = 60,
-    seed: Annotated[int, typer.Option(help="Another seed draws another sample.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Another seed draws another sample; the reports of check and gate use 0.")
+    ] = 0,
     against: Annotated[
         Path | None, typer.Option(help="A labelled run of the base: shows the corrected change, too.")
     ] = None,
@@ -151,13 +144,9 @@ def _tell(suite: Suite, run: StoredRun, before: StoredRun | None, project: Proje
     return result
 
 
-def _accuracy(measured: Measured) -> str:
-    seen, true = measured.seen / measured.replies, measured.refusals
-    return (
-        f"from {measured.labelled} labels, the detector finds {_share(measured.sensitivity)} of the refusals and leaves"
-        f" {_share(measured.specificity)} of the answers alone. Refusals: {seen * 100:.1f} % seen, {true * 100:.1f} %"
-        " corrected."
-    )
+def _accuracy(found: Measured) -> str:
+    seen, true = found.seen / found.replies, found.refusals
+    return f"the detector {measured(found)}. Refusals: {seen * 100:.1f} % seen, {true * 100:.1f} % corrected."
 
 
 def _change(change: CorrectedChange) -> str:
@@ -165,13 +154,4 @@ def _change(change: CorrectedChange) -> str:
         f"Against {change.base.variant}: {points(change.seen)} points seen, {points(change.corrected)} corrected "
         f"{interval(change.ci90)}."
     )
-    if change.margin is None or change.scaled_margin is None:
-        return told
-    return f"{told} A true drop of {points(change.margin)[1:]} looks like {points(change.scaled_margin)[1:]}."
-
-
-def _share(accuracy: Accuracy | None) -> str:
-    """'94 % [87, 98]'"""
-    if accuracy is None:
-        return "an unknown share"
-    return f"{accuracy.value * 100:.0f} % [{accuracy.low * 100:.0f}, {accuracy.high * 100:.0f}]"
+    return told if change.margin is None else f"{told} {scale(change)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     EXAMPLES,
     attempt,
@@ -38,6 +39,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
     held = suites_with(decision, Verdict.PASS)
     if held:
         parts += ["Within their margins: " + ", ".join(f"{v.suite} ({v.variant}, {change(v)})" for v in held), ""]
+    parts += _detector(decision)
     parts += _kinds(decision, comparisons)
     parts += _slices(decision, comparisons)
     chosen = examples(comparisons, decision, EXAMPLES)
@@ -61,6 +63,13 @@ def _table(rows: Sequence[SuiteVerdict]) -> list[str]:
             f"| {p_value(v.p_fail_holm)} | **{v.verdict.value}** |"
         )
     return [*lines, ""]
+
+
+def _detector(decision: Decision) -> list[str]:
+    lines = []
+    for head, *rest in corrections(decision):
+        lines += [f"- {escaped(head)}", *(f"  - {escaped(line)}" for line in rest)]
+    return [f"{TITLE.capitalize()}:", "", *lines, ""] if lines else []
 
 
 def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[str]:
@@ -113,6 +122,7 @@ def _evidence(decision: Decision) -> list[str]:
     if (spent := attempt(decision)) is not None:
         lines.append(f"- {escaped(spent)}")
     failed = [check for check in decision.checks if not check.ok]
+    lines += [f"- {escaped(line)}" for line in uncorrected(decision)]
     lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
     lines += [f"- check {check.name} failed: {escaped(visible(check.detail))}" for check in failed]
     return lines

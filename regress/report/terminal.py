@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     attempt,
     change,
@@ -45,6 +46,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     held = suites_with(decision, Verdict.PASS)
     if held:
         parts += [Text(""), _held(held)]
+    parts += _detector(decision)
     parts += _kinds(decision, comparisons)
     parts += _examples(decision, comparisons)
     parts += _open(decision)
@@ -113,6 +115,19 @@ def _held(held: Sequence[SuiteVerdict]) -> Text:
     ]
     text.append(", ".join(worst), style="default")
     return text.append("  (↓ lost something for certain)", style="dim") if "↓" in text.plain else text
+
+
+def _detector(decision: Decision) -> list[RenderableType]:
+    """Figures of a refusal detector, corrected where people labelled replies; else whose figures they are."""
+    parts: list[RenderableType] = []
+    if blocks := corrections(decision):
+        parts += [Text(""), Text(TITLE, style="dim")]
+    for head, *rest in blocks:
+        parts.append(Padding(Text(visible(head)), (0, 0, 0, 2)))
+        parts += [Padding(Text(visible(line), style="dim"), (0, 0, 0, 4)) for line in rest]
+    if alone := uncorrected(decision):
+        parts += [Text(""), *(Text(visible(line), style="dim") for line in alone)]
+    return parts
 
 
 def _kinds(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[RenderableType]:

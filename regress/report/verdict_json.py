@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
-from regress.schema import VERDICT_FORMAT, Decision, SuiteVerdict
+from regress.schema import VERDICT_FORMAT, Decision, Detected, Measured, SuiteVerdict
 
 
 def as_object(decision: Decision) -> dict[str, Any]:
@@ -63,6 +64,31 @@ def _suite(verdict: SuiteVerdict) -> dict[str, Any]:
         "no_answer": verdict.no_answer,
         "error": verdict.error,
         "reason": verdict.reason,
+        "detector": _detector(verdict.detected),
+    }
+
+
+def _detector(detected: Detected | None) -> dict[str, Any] | None:
+    """None where no detector made the outcomes; nulls where too few labels measured it."""
+    if detected is None:
+        return None
+    change = detected.change
+    return {
+        "corrected": change and change.corrected,
+        "corrected_ci90": change and list(change.ci90),
+        "scaled_margin": change and change.scaled_margin,
+        "base": change and _measured(change.base),
+        "candidate": change and _measured(change.candidate),
+        "unlabelled": list(detected.unlabelled),
+    }
+
+
+def _measured(side: Measured) -> dict[str, Any]:
+    return {
+        "variant": side.variant,
+        "labels": side.labelled,
+        "sensitivity": side.sensitivity and asdict(side.sensitivity),
+        "specificity": side.specificity and asdict(side.specificity),
     }
 
 

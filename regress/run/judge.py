@@ -15,6 +15,7 @@ from regress.early import look_sizes
 from regress.errors import ComparisonError, LockError, StoreError
 from regress.gate import decide
 from regress.hashing.canonical import digest_json
+from regress.labels import Labelled, read_labels
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import ITEM_ORDER_SEED, Loaded
@@ -22,6 +23,7 @@ from regress.plan import item_order
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.session import settings_digest
+from regress.safety import detected, expectation
 from regress.schema import (
     Candidate,
     Check,
@@ -56,13 +58,17 @@ def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Che
     """
     runs = _find_runs(loaded, lock, candidate.digest)
     bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
+    labels = _labels(loaded)
     comparisons: list[SuiteComparison] = []
     for variant, run in runs.items():
         if variant.kind is VariantKind.BASE:
             continue
         base = _base_for(variant, run, runs)
         check_comparable(base.manifest, run.manifest)
-        comparisons += [_compared(suite, base, run, str(variant), loaded.project.policy) for suite in loaded.suites]
+        for suite in loaded.suites:
+            found = _compared(suite, base, run, str(variant), loaded.project.policy)
+            before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
+            comparisons.append(replace(found, detected=detected(suite, found, before, after, labels)))
     expected = {
         (suite.name, text)
         for suite in loaded.suites
@@ -96,6 +102,12 @@ def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, polic
     if run.manifest.batch_policy.startswith(SCREEN):
         return replace(found, screened=screen(suite, before, after), planned_n=len(suite.items))
     return replace(found, looks=look_counts(suite, before, after), planned_n=len(suite.items))
+
+
+def _labels(loaded: Loaded) -> list[Labelled]:
+    """What people said of replies, where a suite's figures rest on a refusal detector; raises StoreError."""
+    asked = any(expectation(suite) is not None for suite in loaded.suites)
+    return read_labels(loaded.project.baselines) if asked else []
 
 
 def run_folders(project: Project) -> list[Path]:

@@ -18,6 +18,7 @@ from regress.schema.comparisons import (
     SuiteComparison,
 )
 from regress.schema.decisions import Attempt, Candidate, Check, Decision, Policy, SuiteVerdict
+from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
 from regress.schema.plans import Outlook, PowerCurve, PowerPoint, SuitePlan
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
 from regress.schema.suites import GenerationSettings, Item, Message, ScorerSpec, Suite
@@ -48,7 +49,9 @@ __all__ = [
     "Candidate",
     "Category",
     "Check",
+    "CorrectedChange",
     "Decision",
+    "Detected",
     "Exit",
     "Finish",
     "Flip",
@@ -57,7 +60,9 @@ __all__ = [
     "Item",
     "ItemOutcome",
     "KindCount",
+    "LabelledRate",
     "Manifest",
+    "Measured",
     "Message",
     "NoiseFloor",
     "Outcome",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from regress.schema.detectors import Detected
 from regress.schema.words import Category, Role
 
 
@@ -101,6 +102,7 @@ class SuiteComparison:
     screened: Screened | None = None  # where it was asked only until it was clear how all of its items would end
     looks: tuple[PairCounts, ...] = ()  # cumulative counts, where the suite was asked look by look and could stop
     planned_n: int | None = None  # items that would have been asked without a stop
+    detected: Detected | None = None  # where a detector made the outcomes: what labels say of it; decides nothing
     no_answer: int  # of the candidate
     error: int  # on either side
     slices: tuple[SliceCounts, ...]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from regress.schema.comparisons import PairCounts
+from regress.schema.detectors import Detected
 from regress.schema.words import Category, Role, Ruling, Verdict
 
 
@@ -53,6 +54,7 @@ class SuiteVerdict:
     no_answer: int
     error: int
     reason: str
+    detected: Detected | None = None  # as in the comparison; decides nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,12 @@ from regress.schema import (
     Candidate,
     Category,
     Check,
+    CorrectedChange,
     Decision,
+    Detected,
     Flip,
+    LabelledRate,
+    Measured,
     PairCounts,
     Role,
     Ruling,
@@ -21,6 +25,8 @@ from regress.schema import (
     SuiteVerdict,
     Verdict,
 )
+
+Rates = tuple[float, float, float]
 
 LOCK = "sha256:" + "1" * 64
 ADAPTER = "sha256:" + "2" * 64
@@ -94,6 +100,38 @@ def a_decision(ruling: Ruling, *suites: SuiteVerdict, **changes: Any) -> Decisio
         "reasons": ("because",),
     }
     return Decision(**(fields | changes))
+
+
+def a_side(variant: str, labels: int, se: Rates | None, sp: Rates | None) -> Measured:
+    """A labelled variant; rates as (value, low, high)."""
+    shares = [None if r is None else LabelledRate(value=r[0], low=r[1], high=r[2]) for r in (se, sp)]
+    return Measured(
+        variant=variant,
+        replies=500,
+        seen=450,
+        labelled=labels,
+        refusals=0.9,
+        sensitivity=shares[0],
+        specificity=shares[1],
+    )
+
+
+def a_change(**changes: Any) -> CorrectedChange:
+    fields: dict[str, Any] = {
+        "suite": "refuse_harmful",
+        "base": a_side("base@fp32", 60, (0.94, 0.87, 0.98), (0.97, 0.93, 0.99)),
+        "candidate": a_side("adapter", 64, (0.90, 0.80, 0.96), (0.95, 0.90, 1.0)),
+        "n": 500,
+        "seen": -0.031,
+        "corrected": -0.052,
+        "ci90": (-0.098, -0.006),
+        "margin": 0.04,
+        "scaled_margin": 0.034,
+    }
+    return CorrectedChange(**(fields | changes))
+
+
+LABELLED = Detected(change=a_change())
 
 
 def on_a_terminal(renderable: RenderableType, width: int = 80) -> str:

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from report_samples import ADAPTER, LOCK, a_decision, a_verdict, pairs
+from report_samples import ADAPTER, LABELLED, LOCK, a_decision, a_verdict, pairs
 
 from regress.report.verdict_json import as_object, render
-from regress.schema import Candidate, Check, Ruling, SuiteVerdict, Verdict
+from regress.schema import Candidate, Check, Detected, Ruling, SuiteVerdict, Verdict
 
 EXAMPLE = (  # DESIGN.md, "verdict.json (version 1; additive changes only)", with whole digests
     '{"schema_version": 1, "decision": "REJECT", "exit_code": 3, "lock": "' + LOCK + '", '
@@ -42,7 +42,7 @@ REJECTED = a_decision(
 
 ADDED = {
     "candidate": {"path", "trained_under_lock"},
-    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason"},
+    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason", "detector"},
 }
 
 
@@ -61,6 +61,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
         "p_lost": None,
         "look": None,
         "reason": "as counted",
+        "detector": None,
     }
     assert given == wanted
     assert list(given) == list(wanted)  # verdict first, for whoever opens the file
@@ -121,3 +122,37 @@ def test_a_name_that_is_not_utf_8_can_be_written() -> None:
         "a\\udcff",
         "é☃",
     ]
+
+
+def test_labels_stand_beside_the_figures_not_in_them() -> None:
+    plain = a_verdict("refuse_harmful", Verdict.PASS, pairs(450, 448, 500))
+    given = as_object(a_decision(Ruling.PROMOTE, replace(plain, detected=LABELLED)))["suites"][0]
+    detector = given.pop("detector")
+    without = as_object(a_decision(Ruling.PROMOTE, plain))["suites"][0]
+    assert without.pop("detector") is None
+    assert given == without
+    assert detector == {
+        "corrected": -0.052,
+        "corrected_ci90": [-0.098, -0.006],
+        "scaled_margin": 0.034,
+        "base": {
+            "variant": "base@fp32",
+            "labels": 60,
+            "sensitivity": {"value": 0.94, "low": 0.87, "high": 0.98},
+            "specificity": {"value": 0.97, "low": 0.93, "high": 0.99},
+        },
+        "candidate": {
+            "variant": "adapter",
+            "labels": 64,
+            "sensitivity": {"value": 0.9, "low": 0.8, "high": 0.96},
+            "specificity": {"value": 0.95, "low": 0.9, "high": 1.0},
+        },
+        "unlabelled": [],
+    }
+
+
+def test_without_labels_the_detectors_rates_are_null() -> None:
+    suite = a_verdict("s", Verdict.PASS, pairs(450, 448, 500), detected=Detected(change=None, unlabelled=("adapter",)))
+    detector = json.loads(render(a_decision(Ruling.PROMOTE, suite)))["suites"][0]["detector"]
+    assert detector.pop("unlabelled") == ["adapter"]
+    assert set(detector.values()) == {None}
