@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -412,16 +413,15 @@ def answer_all(reference: Path, items: list[dict[str, Any]], names: Sequence[str
         (Path(folder) / "choices.yaml").write_text(json.dumps(spec))
         suite = read_suite(Path(folder) / "choices.yaml")
     engine = load_engine(reference / "model", Precision.AUTO, "cpu", None)
-    requests = [engine.render(suite, item) for item in suite.items]
+    requests = engine.render(suite)
     for name in names:
         started = time.monotonic()
         if name != "base":
             engine.attach(str(reference / "adapters" / name))
             engine.use(Variant(kind=VariantKind.ADAPTER))
         found: list[tuple[float, ...]] = [()] * len(requests)
-        for batch in engine.batches(suite, requests):
-            for index, reply in zip(batch, engine.answer(suite, [requests[i] for i in batch]), strict=True):
-                found[index] = reply.logprobs
+        for index, reply in chain.from_iterable(engine.answers(suite, engine.batches(suite, requests))):
+            found[index] = reply.logprobs
         kept = scores / f"{name}.json.tmp"
         kept.write_text(json.dumps(found))
         kept.replace(scores / f"{name}.json")

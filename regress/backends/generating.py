@@ -6,7 +6,7 @@ holds the keys and values of everything its reply continues, the shared prefix i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,15 @@ class Queue:
 
 
 def plan(suite: Suite, requests: Sequence[Request], *, tokens: int, most: int, overhead: int) -> list[Batch]:
-    """Batches behind the same prefix, longest prompts first; as many slots as `tokens` positions allow."""
+    """Batches behind the same prefix, longest prompts first; as many slots as `tokens` positions allow.
+
+    A prefix of its own costs `overhead` and, at the end of its batch, slots that stand empty while the last replies
+    are written.
+    """
     room = suite.generation.max_new_tokens
     keys = [request.prompt[:-1] for request in requests]
     batches = []
-    for group in shared_prefixes(keys, overhead=overhead):
+    for group in shared_prefixes(keys, overhead=overhead + most * room // 2):
         order = sorted(group.places, key=lambda i: (-len(requests[i].prompt), requests[i].digest, i))
         while order:
             slots = max(1, min(most, tokens // (len(requests[order[0]].prompt) + room)))
@@ -52,6 +56,8 @@ def plan(suite: Suite, requests: Sequence[Request], *, tokens: int, most: int, o
 class _Job:
     """One reply to one request."""
 
+    index: int  # of the request in its batch
+    repeat: int
     request: Request
     reply: ReplyInProgress
     draws: Draws
@@ -141,33 +147,60 @@ def generate(
     ending: Ending,
     decode: Callable[[list[int]], str],
     device: torch.device,
-) -> list[Reply]:
-    """Replies to the batch's requests, in its order."""
+) -> Iterator[list[tuple[int, Reply]]]:
+    """Replies with their index in the batch, a quarter of the slots' worth at a time."""
     settings = suite.generation
     jobs = [
-        _Job(request=request, reply=ReplyInProgress(ending, decode), draws=Draws(settings.seed, request.digest, repeat))
-        for request in batch.requests
+        _Job(
+            index=index,
+            repeat=repeat,
+            request=request,
+            reply=ReplyInProgress(ending, decode),
+            draws=Draws(settings.seed, request.digest, repeat),
+        )
+        for index, request in enumerate(batch.requests)
         for repeat in range(settings.repeats)
     ]
-    width = max(len(request.prompt) for request in batch.requests) + settings.max_new_tokens
-    slots = Slots(min(batch.plan.slots, len(jobs)), width, prefix, device)
-    waiting, active = list(reversed(jobs)), list[_Job]()
     count = min(batch.plan.slots, len(jobs))
+    width = max(len(request.prompt) for request in batch.requests) + settings.max_new_tokens
+    slots = Slots(count, width, prefix, device)
+    collected = _Collected(settings.repeats)
+    waiting, active = list(reversed(jobs)), list[_Job]()
     tokens = torch.empty(0, dtype=torch.long, device=device)
     while waiting or active:
         free = count - len(active)
         if waiting and (not active or free * 8 >= count):
             entering = [waiting.pop() for _ in range(min(free, len(waiting)))]
             logits = _enter(model, forward, slots, entering, prefix, device)
-            first = _chosen(logits, suite, entering)
-            tokens = torch.cat([tokens, first])
             active += entering
-            tokens = _settle(active, slots, tokens, new=len(entering))
+            tokens = torch.cat([tokens, _chosen(logits, suite, entering)])
+            tokens = _settle(active, slots, tokens, collected, new=len(entering))
         if active:
-            logits = slots.step(model, forward, tokens)
-            tokens = _settle(active, slots, _chosen(logits, suite, active), new=len(active))
-    written = [job.reply.reply(len(job.request.prompt)) for job in jobs]
-    return [together(written[start : start + settings.repeats]) for start in range(0, len(jobs), settings.repeats)]
+            chosen = _chosen(slots.step(model, forward, tokens), suite, active)
+            tokens = _settle(active, slots, chosen, collected, new=len(active))
+        if len(collected.ready) * 4 >= count or not (waiting or active):
+            yield collected.take()
+
+
+class _Collected:
+    """Replies that are finished, and items that wait for the rest of their repeats."""
+
+    def __init__(self, repeats: int) -> None:
+        self.ready: list[tuple[int, Reply]] = []
+        self._repeats = repeats
+        self._samples: dict[int, list[_Job]] = {}
+
+    def add(self, job: _Job) -> None:
+        samples = self._samples.setdefault(job.index, [])
+        samples.append(job)
+        if len(samples) == self._repeats:
+            samples.sort(key=lambda one: one.repeat)
+            self.ready.append((job.index, together([one.reply.reply(len(one.request.prompt)) for one in samples])))
+            del self._samples[job.index]
+
+    def take(self) -> list[tuple[int, Reply]]:
+        ready, self.ready = self.ready, []
+        return ready
 
 
 def _enter(
@@ -192,14 +225,15 @@ def _chosen(logits: torch.Tensor, suite: Suite, jobs: Sequence[_Job]) -> torch.T
     return choose(logits, suite.generation, [job.draws for job in jobs])
 
 
-def _settle(active: list[_Job], slots: Slots, tokens: torch.Tensor, *, new: int) -> torch.Tensor:
-    """Give the last `new` jobs their token, take out those that are done; the tokens of those that go on, (A,)."""
+def _settle(active: list[_Job], slots: Slots, tokens: torch.Tensor, collected: _Collected, *, new: int) -> torch.Tensor:
+    """Give the last `new` jobs their token and collect those that are done; the tokens of those that go on, (A,)."""
     first = len(active) - new
     ids = tokens.tolist()
     for place in range(first, len(active)):
         active[place].reply.add(ids[place])
     for place in reversed(range(first, len(active))):
         if active[place].reply.finish is not None:
+            collected.add(active[place])
             slots.drop(place)
             last, last_id = active.pop(), ids.pop()
             if place < len(active):

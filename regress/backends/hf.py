@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from regress.backends import generating, plain, scoring
-from regress.backends.protocol import Batch, Request, Tokens
+from regress.backends.protocol import Batch, Placed, Request, Tokens
 from regress.backends.rendering import Renderer
 from regress.backends.resident import ResidentModel
 from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
@@ -31,7 +31,7 @@ from regress.schema import Ask, Check, Precision, Reply, Suite, Variant
 AUTO_BATCH_TOKENS = {"cpu": 16_384, "cuda": 131_072}
 ROW_WIDTH = {"cpu": 512, "cuda": 1_024}
 MOST_ROWS = {"cpu": 1, "cuda": 16}
-MOST_SLOTS = {"cpu": 32, "cuda": 256}
+MOST_SLOTS = {"cpu": 64, "cuda": 256}
 GROUP_OVERHEAD = {"cpu": 64, "cuda": 2_048}
 """Tokens whose computing costs as much as one more forward pass."""
 
@@ -126,19 +126,28 @@ class HFEngine:
         self._forget()
         self.resident.use(variant.kind)
 
-    def answer(self, suite: Suite, batch: Batch) -> list[Reply]:
+    def answers(self, suite: Suite, batches: Sequence[Batch]) -> Iterator[list[Placed]]:
+        for batch in batches:
+            yield from self._answers(suite, batch)
+
+    def _answers(self, suite: Suite, batch: Batch) -> Iterator[list[Placed]]:
+        """One batch; what no memory is left for is asked in parts."""
+        known: set[int] = set()
         try:
-            with torch.inference_mode():
-                return self._answer(suite, batch)
+            for ready in self._attempt(suite, batch):
+                known.update(index for index, _ in ready)
+                yield [(batch.places[index], reply) for index, reply in ready]
         except torch.OutOfMemoryError as reason:
-            smaller = _smaller(batch)
-            if smaller is None:
+            smaller = _smaller(batch, known)
+            if not smaller:
                 raise BackendError(
                     f"out of memory on item {batch.requests[0].item!r} of {suite.name} alone; shorten it, or use a "
                     "@nf4 variant."
                 ) from reason
+        else:
+            return
         self._make_room(suite, batch)
-        return [reply for part in smaller for reply in self.answer(suite, part)]
+        yield from self.answers(suite, smaller)
 
     def _make_room(self, suite: Suite, batch: Batch) -> None:
         self._forget()
@@ -151,17 +160,22 @@ class HFEngine:
             stacklevel=3,
         )
 
-    def _answer(self, suite: Suite, batch: Batch) -> list[Reply]:
+    @torch.inference_mode()
+    def _attempt(self, suite: Suite, batch: Batch) -> Iterator[list[tuple[int, Reply]]]:
+        """(index in the batch, reply)"""
         model, device = self.resident.model, self._device
-        if suite.ask is not Ask.GENERATE:
+        if suite.ask is Ask.GENERATE:
+            ending = Ending.of(suite, self._renderer.end_ids)
             if batch.plan is None:
-                return plain.score(model, batch, device)
-            return scoring.score(model, self._forward, batch, self._prefix_of(batch.plan.prefix), device)
-        ending = Ending.of(suite, self._renderer.end_ids)
-        if batch.plan is None:
-            return plain.generate(model, suite, batch, ending, self._decode, device)
-        prefix = self._prefix_of(batch.plan.prefix)
-        return generating.generate(model, self._forward, suite, batch, prefix, ending, self._decode, device)
+                yield from plain.generate(model, suite, batch, ending, self._decode, device)
+            else:
+                prefix = self._prefix_of(batch.plan.prefix)
+                yield from generating.generate(model, self._forward, suite, batch, prefix, ending, self._decode, device)
+        elif batch.plan is None:
+            yield list(enumerate(plain.score(model, batch, device)))
+        else:
+            prefix = self._prefix_of(batch.plan.prefix)
+            yield list(enumerate(scoring.score(model, self._forward, batch, prefix, device)))
 
     def _prefix_of(self, tokens: Tokens) -> Prefix:
         """Keys and values of a prefix, kept until another one or another variant is asked for."""
@@ -186,13 +200,20 @@ class HFEngine:
         return str(self._renderer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
-def _smaller(batch: Batch) -> tuple[Batch, ...] | None:
-    """The same requests in smaller company; None where one is alone."""
+def _smaller(batch: Batch, known: Collection[int]) -> tuple[Batch, ...]:
+    """What is not known yet of a batch, in smaller company; nothing where one is alone."""
     if isinstance(batch.plan, scoring.Packed):
         return scoring.halves(batch)
-    if isinstance(batch.plan, generating.Queue) and batch.plan.slots > 1:
-        return (replace(batch, plan=replace(batch.plan, slots=batch.plan.slots // 2)),)
-    return None
+    if not isinstance(batch.plan, generating.Queue) or batch.plan.slots == 1:
+        return ()
+    left = [index for index in range(len(batch.requests)) if index not in known]
+    return (
+        Batch(
+            places=tuple(batch.places[index] for index in left),
+            requests=tuple(batch.requests[index] for index in left),
+            plan=replace(batch.plan, slots=batch.plan.slots // 2),
+        ),
+    )
 
 
 def agrees_with_plain(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> bool:

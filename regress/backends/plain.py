@@ -5,7 +5,7 @@ It is what the engine is tested against at start, and what families fall back to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -56,11 +56,10 @@ def generate(
     ending: Ending,
     decode: Callable[[list[int]], str],
     device: torch.device,
-) -> list[Reply]:
-    """Replies, every token from a whole forward pass."""
+) -> Iterator[list[tuple[int, Reply]]]:
+    """Replies one after the other, every token from a whole forward pass."""
     settings = suite.generation
-    replies = []
-    for request in batch.requests:
+    for index, request in enumerate(batch.requests):
         samples = []
         for repeat in range(settings.repeats):
             written = ReplyInProgress(ending, decode)
@@ -71,8 +70,7 @@ def generate(
                     raise BackendError(f"the model's logits hold NaN or infinity on item {request.item!r}.")
                 written.add(int(choose(logits[None], settings, [draws])))
             samples.append(written.reply(len(request.prompt)))
-        replies.append(together(samples))
-    return replies
+        yield [(index, together(samples))]
 
 
 def log_likelihood(model: Any, context: Tokens, choice: Tokens, device: torch.device) -> tuple[float, bool]:

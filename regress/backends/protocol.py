@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # 0.1 s, which `gate` has no use for
     import numpy.typing as npt
 
 Tokens = tuple[int, ...]
+
+Placed = tuple[int, Reply]
+"""A reply and the position of its request in what was planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,11 @@ class Engine(Protocol):
     def use(self, variant: Variant) -> None:
         """Act as this variant from now on."""
 
-    def answer(self, suite: Suite, batch: Batch) -> list[Reply]:
-        """Replies in the batch's order. Raises BackendError on NaN and on exhausted memory."""
+    def answers(self, suite: Suite, batches: Sequence[Batch]) -> Iterator[list[Placed]]:
+        """Every request's reply with its place, several at a time, as they become known.
+
+        Raises BackendError on NaN, and where memory does not suffice for a single request.
+        """
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         """Log-probabilities after each prompt, one unpadded forward each, (len(requests), vocabulary)."""

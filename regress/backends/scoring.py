@@ -77,11 +77,11 @@ def packed_behind(prefix: Tokens, rows: Sequence[Sequence[Request]]) -> Packed:
     return Packed(prefix=prefix, rows=tuple(tries))
 
 
-def halves(batch: Batch) -> tuple[Batch, Batch] | None:
-    """The batch in two, for a device that has no room for it; None where it is one row."""
+def halves(batch: Batch) -> tuple[Batch, ...]:
+    """The batch in two, for a device that has no room for it; nothing where it is one row."""
     middle = len(batch.plan.rows) // 2
     if not middle:
-        return None
+        return ()
     sequences = 1 + max(int(row.owner.max()) for row in batch.plan.rows[:middle])
     counts = np.cumsum([len(request.choices) for request in batch.requests])
     cut = int(np.searchsorted(counts, sequences)) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from regress.backends.protocol import Engine, Request
 from regress.lock.promise import ITEM_ORDER_SEED
 from regress.plan import item_order
 from regress.run.session import Questions
-from regress.schema import Ask, Check, Precision, Reply, Suite, Variant, VariantKind
+from regress.schema import Ask, Check, Precision, Suite, Variant, VariantKind
 
 CANARIES_PER_SUITE = 2
 
@@ -107,9 +108,7 @@ def _canary(engine: Engine, questions: Questions, probes: Sequence[Request], pla
     favourites = plain.argmax(axis=1)
     asked = [replace(p, choices=((int(token),),), contexts=()) for p, token in zip(probes, favourites, strict=True)]
     suite: Suite = replace(questions.loaded.suites[0], ask=Ask.CHOOSE)
-    replies: dict[int, Reply] = {}
-    for batch in engine.batches(suite, asked):
-        replies |= zip(batch.places, engine.answer(suite, batch), strict=True)
+    replies = dict(chain.from_iterable(engine.answers(suite, engine.batches(suite, asked))))
     known = plain[np.arange(len(plain)), favourites]
     gap = float(np.abs(np.array([replies[place].logprobs[0] for place in range(len(asked))]) - known).max())
     tolerance = CANARY_TOLERANCE[engine.precision]

@@ -113,15 +113,15 @@ class _Answers:
     def _ask_portion(self, suite: Suite, portion: Sequence[int]) -> None:
         requests = [self._questions.requests[suite.name][index] for index in portion]
         self._take_known(suite, portion)
-        for batch in self._engine.batches(suite, requests, shuffled=self._again):
-            missing = [place for place in batch.places if not self._is_done(suite, portion[place])]
-            if not missing:
-                continue
-            replies = dict(zip(batch.places, self._engine.answer(suite, batch), strict=True))
-            for place in missing:
-                self._writer.append(_outcome(suite, portion[place], self._questions, replies[place]))
-            self._writer.commit()
-            self._progress.advance(len(missing), suite.name)
+        planned = self._engine.batches(suite, requests, shuffled=self._again)
+        wanted = [b for b in planned if not all(self._is_done(suite, portion[place]) for place in b.places)]
+        for ready in self._engine.answers(suite, wanted):
+            missing = [(place, reply) for place, reply in ready if not self._is_done(suite, portion[place])]
+            for place, reply in missing:
+                self._writer.append(_outcome(suite, portion[place], self._questions, reply))
+            if missing:
+                self._writer.commit()
+                self._progress.advance(len(missing), suite.name)
 
     def _take_known(self, suite: Suite, portion: Sequence[int]) -> None:
         """Store replies that the same weights gave to the same tokens in another run."""

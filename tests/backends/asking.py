@@ -109,8 +109,8 @@ def answers(engine: HFEngine, suite: Suite) -> list[Reply]:
     """Every item's reply in the suite's order, asked in the engine's own batches."""
     requests = requests_of(engine, suite)
     replies: dict[int, Reply] = {}
-    for batch in engine.batches(suite, requests):
-        replies.update(zip(batch.places, engine.answer(suite, batch), strict=True))
+    for ready in engine.answers(suite, engine.batches(suite, requests)):
+        replies.update(ready)
     assert sorted(replies) == list(range(len(suite.items)))
     return [replies[index] for index in range(len(suite.items))]
 

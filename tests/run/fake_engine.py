@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Batch, Engine, Request
+from regress.backends.protocol import Batch, Engine, Placed, Request
 from regress.hashing.canonical import digest_json
 from regress.hashing.models import read_model
 from regress.lock import lockfile
@@ -74,6 +74,10 @@ class FakeEngine:
 
     def use(self, variant: Variant) -> None:
         self.kind = variant.kind
+
+    def answers(self, suite: Suite, batches: Sequence[Batch]) -> Iterator[list[Placed]]:
+        for batch in batches:
+            yield list(zip(batch.places, self.answer(suite, batch), strict=True))
 
     def answer(self, suite: Suite, batch: Batch) -> list[Reply]:
         if self.dies_after is not None and len(self.asked) >= self.dies_after:
