@@ -5,10 +5,23 @@ from __future__ import annotations
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
-from regress.schema import Item, Outlook, Policy, PowerCurve, PowerPoint, Role, Suite, SuitePlan
+from regress.schema import (
+    FlipBasis,
+    FlipSource,
+    Item,
+    NoiseFloor,
+    Outlook,
+    Policy,
+    PowerCurve,
+    PowerPoint,
+    Role,
+    Suite,
+    SuitePlan,
+)
 from regress.stats.multiple import spent_alpha
 from regress.stats.power import detectable_drop, fail_power, needed_n, pass_power
 
@@ -17,11 +30,42 @@ FLIP_RATES = (Decimal("0.02"), Decimal("0.05"), Decimal("0.10"))
 the ceiling (JSON validity), 5 to 10 % elsewhere."""
 
 
-def plan_suite(suite: Suite, policy: Policy, *, flip_rates: Sequence[Decimal] = FLIP_RATES) -> SuitePlan:
-    """Power of one suite by itself at each of `flip_rates`, for the first candidate that is judged."""
-    if suite.margin is None or suite.role is not Role.PROTECT:
+ASSUMED = FlipBasis(source=FlipSource.ASSUMED, expected=FLIP_RATES)
+
+
+def flip_basis(given: Decimal | None = None, noise: NoiseFloor | None = None) -> FlipBasis:
+    """What to plan a suite for: the given rate, else the assumed ones with twice the measured noise on top.
+
+    Twice, because base and candidate both waver. A given rate was seen between two models, so it holds the noise.
+    """
+    if given is not None:
+        return FlipBasis(source=FlipSource.GIVEN, expected=(given,), noise=noise)
+    return ASSUMED if noise is None else FlipBasis(source=FlipSource.MEASURED, expected=FLIP_RATES, noise=noise)
+
+
+def is_planned(suite: Suite) -> bool:
+    """Whether there is a margin to hold, and so a power to plan."""
+    return suite.margin is not None and suite.role is Role.PROTECT
+
+
+def plan_suite(suite: Suite, policy: Policy, basis: FlipBasis = ASSUMED) -> SuitePlan:
+    """Power of one suite by itself at each rate of `basis`, for the first candidate that is judged."""
+    if suite.margin is None or not is_planned(suite):
         return SuitePlan(n=len(suite.items), outlooks=())
-    return plan_items(len(suite.items), suite.margin, policy, flip_rates=flip_rates)
+    plan = plan_items(len(suite.items), suite.margin, policy, flip_rates=basis.rates)
+    return replace(plan, basis=basis)
+
+
+def plan_suites(
+    suites: Iterable[Suite],
+    policy: Policy,
+    *,
+    given: Mapping[str, Decimal] | None = None,
+    noise: Mapping[str, NoiseFloor] | None = None,
+) -> dict[str, SuitePlan]:
+    """Every suite's plan by name; `given` flip rates and `noise` floors by suite, where there are any."""
+    rates, floors = given or {}, noise or {}
+    return {s.name: plan_suite(s, policy, flip_basis(rates.get(s.name), floors.get(s.name))) for s in suites}
 
 
 def plan_items(
@@ -68,12 +112,15 @@ def power_curve(n: int, margin: Decimal, policy: Policy, flip_rate: Decimal, poi
 
 
 def promotion_chances(plans: Iterable[SuitePlan]) -> tuple[float, ...]:
-    """Chance that every suite passes when nothing was lost, at each flip rate, were the suites independent."""
-    return tuple(math.prod(chances) for chances in zip(*_pass_chances(plans), strict=True))
+    """Chance that every suite passes when nothing was lost, at each flip rate, were the suites independent.
 
-
-def _pass_chances(plans: Iterable[SuitePlan]) -> list[list[float]]:
-    return [[outlook.pass_chance for outlook in plan.outlooks] for plan in plans if plan.outlooks]
+    A suite of which one rate is known has it in every column.
+    """
+    chances = [[outlook.pass_chance for outlook in plan.outlooks] for plan in plans if plan.outlooks]
+    columns = max(map(len, chances), default=0)
+    if any(len(row) not in (1, columns) for row in chances):
+        raise ValueError(f"suites planned for {sorted({len(row) for row in chances})} flip rates")
+    return tuple(math.prod(row[column if len(row) > 1 else 0] for row in chances) for column in range(columns))
 
 
 def item_order(suite: Suite, seed: int) -> tuple[Item, ...]:

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regress.plan import FLIP_RATES, item_order, plan_suite, power_curve, promotion_chances, size_table
+from regress.plan import (
+    FLIP_RATES,
+    flip_basis,
+    item_order,
+    plan_suite,
+    plan_suites,
+    power_curve,
+    promotion_chances,
+    size_table,
+)
 from regress.schema import (
     Ask,
     Category,
+    FlipSource,
     GenerationSettings,
     Item,
     Message,
+    NoiseFloor,
+    PairCounts,
     Policy,
     PromptStyle,
     Role,
@@ -111,6 +125,81 @@ def test_together_they_pass_less_often_than_each_alone() -> None:
     plans = [plan_suite(a_suite([None] * n), Policy()) for n in (700, 900)] + [SuitePlan(n=5, outlooks=())]
     first, second = plans[0].outlooks[2].pass_chance, plans[1].outlooks[2].pass_chance
     assert promotion_chances(plans)[2] == pytest.approx(first * second)
+
+
+def a_floor(flips: int, n: int) -> NoiseFloor:
+    counts = PairCounts(both_pass=n - flips, lost=flips)
+    return NoiseFloor(suite="s", counts=counts, upper=0.5, p=1.0, extra_items=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "noise", "source", "rates"),
+    [
+        (None, None, FlipSource.ASSUMED, ["0.02", "0.05", "0.10"]),
+        ("0.04", None, FlipSource.GIVEN, ["0.04"]),
+        (None, (2, 800), FlipSource.MEASURED, ["0.025", "0.055", "0.105"]),  # psi + 2q
+        (None, (0, 800), FlipSource.MEASURED, ["0.02", "0.05", "0.10"]),
+        (None, (1, 3000), FlipSource.MEASURED, ["0.0208", "0.0508", "0.1008"]),  # .00033 is rounded up
+        (None, (790, 800), FlipSource.MEASURED, ["1", "1", "1"]),  # more than everything cannot flip
+        ("0.04", (2, 800), FlipSource.GIVEN, ["0.04"]),  # seen between two models, it holds the noise
+    ],
+)
+def test_where_a_flip_rate_comes_from(
+    given: str | None, noise: tuple[int, int] | None, source: FlipSource, rates: list[str]
+) -> None:
+    basis = flip_basis(given and Decimal(given), noise and a_floor(*noise))  # type: ignore[arg-type]
+    assert basis.source is source
+    assert list(basis.rates) == list(map(Decimal, rates))
+    plan = plan_suite(a_suite([None] * 100), Policy(), basis)
+    assert [outlook.flip_rate for outlook in plan.outlooks] == list(basis.rates)
+    assert plan.basis == basis
+
+
+def test_noise_costs_items() -> None:
+    quiet, noisy = (plan_suite(a_suite([None] * 100), Policy(), flip_basis(None, a_floor(k, 800))) for k in (0, 8))
+    for without, charged in zip(quiet.outlooks, noisy.outlooks, strict=True):
+        assert charged.needed_n > without.needed_n
+
+
+@pytest.mark.parametrize("wavering", [0.01, 0.05])
+def test_twice_the_noise_is_enough(wavering: float) -> None:
+    """Base, base again and candidate each waver on their own: psi + 2q covers what differs, and not by far."""
+    rng, n, psi = np.random.default_rng(7), 400_000, 0.05
+    base = rng.random(n) < 0.8
+    candidate = base ^ (rng.random(n) < psi)
+    once, again, tuned = (truth ^ (rng.random(n) < wavering) for truth in (base, base, candidate))
+    q, seen = float(np.mean(once ^ again)), float(np.mean(once ^ tuned))
+    assert seen <= psi + 2 * q
+    assert seen == pytest.approx(psi + q, abs=0.012)
+
+
+def test_each_suite_is_planned_for_its_own_rates() -> None:
+    suites = [a_suite([None] * 900, name=name) for name in ("given", "measured", "assumed")]
+    suites.append(a_suite([None] * 9, name="told", role=Role.INFORM, margin=None))
+    plans = plan_suites(suites, Policy(), given={"given": Decimal("0.04")}, noise={"measured": a_floor(9, 900)})
+    rates = {name: [outlook.flip_rate for outlook in plan.outlooks] for name, plan in plans.items()}
+    assert rates == {
+        "given": [Decimal("0.04")],
+        "measured": [rate + Decimal("0.02") for rate in FLIP_RATES],
+        "assumed": list(FLIP_RATES),
+        "told": [],
+    }
+    assert plans["told"].basis is None
+    together = promotion_chances(plans.values())
+    only = plans["given"].outlooks[0].pass_chance
+    expected = [
+        only * plans["measured"].outlooks[k].pass_chance * plans["assumed"].outlooks[k].pass_chance for k in range(3)
+    ]
+    assert together == pytest.approx(expected)
+
+
+def test_together_needs_columns_that_fit() -> None:
+    two = replace(
+        plan_suite(a_suite([None] * 90), Policy()), outlooks=plan_suite(a_suite([None] * 90), Policy()).outlooks[:2]
+    )
+    with pytest.raises(ValueError, match=r"\[2, 3\] flip rates"):
+        promotion_chances([two, plan_suite(a_suite([None] * 90), Policy())])
+    assert promotion_chances([]) == ()
 
 
 @pytest.mark.parametrize(("suites", "published"), [(1, 717), (4, 1213), (6, 1355), (8, 1454)])

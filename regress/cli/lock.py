@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from regress.cli.console import put_json, say
+from regress.cli.flip_rates import planned
 from regress.cli.options import HERE, JsonOption, ProjectOption
 from regress.errors import UsageError
 from regress.hashing.files import digest_file
 from regress.hashing.models import locate_model, read_model
 from regress.lock import lockfile
-from regress.lock.lockfile import LOCK_FILE, Lock
-from regress.lock.promise import Loaded, load
-from regress.plan import plan_suite, promotion_chances
+from regress.lock.lockfile import LOCK_FILE, Lock, Plans
+from regress.lock.promise import Loaded, load, plan_record
+from regress.plan import promotion_chances
 from regress.report.plan_table import plan_table
 from regress.suite import read_project, read_suites
 
@@ -28,6 +30,15 @@ def lock(
     ] = False,
     why: Annotated[str, typer.Option("--why", help="The reason for an amendment.")] = "",
     training_data: Annotated[Path | None, typer.Option(help="Data file whose digest the lock should hold.")] = None,
+    flip_rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[SUITE=]RATE",
+            help="Share of answers that you expect to change between base and candidate, either way, for all suites "
+            "or for one; may be repeated.",
+            show_default="0.02, 0.05, 0.1, with the noise that `run base --again` measured",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """Check the suites, say what drop each can detect, and freeze everything in baselines/lock.json.
@@ -41,26 +52,36 @@ def lock(
     loaded = load(opened, read_suites(opened.suite_paths()), check_items=True)
     base = read_model(locate_model(opened.file.base.model, opened.file.base.revision, opened.folder))
     data = None if training_data is None else digest_file(training_data).digest
+    plans = planned(loaded, opened.policy, flip_rate, lambda: base)
     now = datetime.now(UTC)
     if amend:
-        result = lockfile.amend(loaded, base, now=now, why=why, training_data=data)
+        result = lockfile.amend(loaded, base, now=now, why=why, training_data=data, plans=plans)
     elif (opened.baselines / LOCK_FILE).exists():
         result = lockfile.read_lock(opened.baselines)
         lockfile.verify(result, loaded, base)
         say("already locked, and nothing changed.")
     else:
-        result = lockfile.create(loaded, base, now=now, training_data=data)
-    _show(loaded, result, opened.baselines / LOCK_FILE)
+        result = lockfile.create(loaded, base, now=now, training_data=data, plans=plans)
+    _show(loaded, plans, result, opened.baselines / LOCK_FILE)
     if json:
-        put_json({"lock": result.digest, "previous": result.previous, "created": result.created, "plan": result.plan})
+        put_json(
+            {
+                "lock": result.digest,
+                "previous": result.previous,
+                "created": result.created,
+                "plan": result.plan,
+                "plan_today": plan_record(loaded.suites, plans),
+            }
+        )
     return 0
 
 
-def _show(loaded: Loaded, result: Lock, path: Path) -> None:
+def _show(loaded: Loaded, plans: Plans, result: Lock, path: Path) -> None:
     policy = loaded.project.policy
     say()
-    plans = {suite.name: plan_suite(suite, policy) for suite in loaded.suites}
     say(plan_table(plans, loaded.suites, policy, promotion_chances(plans.values())))
+    if _locked_rates(result.plan) != _locked_rates(plan_record(loaded.suites, plans)):
+        say("\nThese flip rates are today's. The lock keeps those of the day it was written; no verdict uses either.")
     expected = {suite.scorer.options.get("expect") for suite in loaded.suites if suite.scorer.name == "refusal"}
     if len(expected) == 1:
         one, other = (
@@ -70,3 +91,8 @@ def _show(loaded: Loaded, result: Lock, path: Path) -> None:
     say()
     say(f"locked {result.digest}")
     say(f"{path}: commit it before you train.")
+
+
+def _locked_rates(plan: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The flip rates that a plan's record was made for, by suite."""
+    return {name: [outlook["flip_rate"] for outlook in suite["outlooks"]] for name, suite in plan.items()}

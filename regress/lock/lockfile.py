@@ -18,7 +18,8 @@ from regress.errors import LockError
 from regress.hashing.canonical import digest_promise, promise_json
 from regress.hashing.models import ModelFiles
 from regress.lock.promise import Loaded, differences, plan_record, promise
-from regress.schema import LOCK_FORMAT, Role
+from regress.plan import plan_suites
+from regress.schema import LOCK_FORMAT, Role, SuitePlan
 from regress.store.atomic import write_atomic
 from regress.store.chain import ChainWriter, read_records
 from regress.strict_json import JsonFault, parse
@@ -28,6 +29,7 @@ HISTORY_FILE = "history.jsonl"
 AMENDED_FOLDER = "amended"
 TRAINING_RECORD = "regress_training.json"
 HISTORY_LABEL = "regress lock history 1"
+Plans = Mapping[str, SuitePlan]  # by suite
 RELOCK = 'Restore it, or `regress lock --amend --why "…"` and run the base again.'
 
 
@@ -119,8 +121,13 @@ def promise_without_base(lock: Lock, loaded: Loaded) -> dict[str, Any]:
     return promise(loaded, None) | {"base": lock.promise["base"]}
 
 
-def create(loaded: Loaded, base: ModelFiles, *, now: datetime, training_data: str | None = None) -> Lock:
-    """Write the first lock. Raises LockError when there is one, or when the project protects nothing."""
+def create(
+    loaded: Loaded, base: ModelFiles, *, now: datetime, training_data: str | None = None, plans: Plans | None = None
+) -> Lock:
+    """Write the first lock; without `plans` those at the assumed flip rates stand in it.
+
+    Raises LockError when there is one, or when the project protects nothing.
+    """
     if (loaded.project.baselines / LOCK_FILE).exists():
         raise LockError(f"{loaded.project.baselines / LOCK_FILE} exists. {RELOCK}")
     if past := read_history(loaded.project.baselines):
@@ -128,10 +135,19 @@ def create(loaded: Loaded, base: ModelFiles, *, now: datetime, training_data: st
             f"{HISTORY_FILE} knows {len(past)} lock{'s' if len(past) > 1 else ''}, but {LOCK_FILE} is gone. Restore it "
             f"from version control; only where no lock was ever used, delete {HISTORY_FILE} and lock again."
         )
-    return _write(loaded, base, now=now, training_data=training_data, previous=None, why="first lock", changes=[])
+    history: dict[str, Any] = {"previous": None, "why": "first lock", "changes": []}
+    return _write(loaded, base, now=now, training_data=training_data, plans=plans, history=history)
 
 
-def amend(loaded: Loaded, base: ModelFiles, *, now: datetime, why: str, training_data: str | None = None) -> Lock:
+def amend(
+    loaded: Loaded,
+    base: ModelFiles,
+    *,
+    now: datetime,
+    why: str,
+    training_data: str | None = None,
+    plans: Plans | None = None,
+) -> Lock:
     """Replace the lock by the project as it is now, keeping the old one and the reason in the history."""
     old = read_lock(loaded.project.baselines)
     changes = differences(old.promise, promise(loaded, base))
@@ -148,9 +164,8 @@ def amend(loaded: Loaded, base: ModelFiles, *, now: datetime, why: str, training
         base,
         now=now,
         training_data=training_data or old.training_data,
-        previous=old.digest,
-        why=why.strip(),
-        changes=changes,
+        plans=plans,
+        history={"previous": old.digest, "why": why.strip(), "changes": changes},
     )
 
 
@@ -160,27 +175,29 @@ def _write(
     *,
     now: datetime,
     training_data: str | None,
-    previous: str | None,
-    why: str,
-    changes: list[str],
+    plans: Plans | None,
+    history: Mapping[str, Any],
 ) -> Lock:
+    """Write lock and history entry; `history` holds the digest of the previous lock, why, and the changes."""
     _require_protection(loaded)
+    if plans is None:
+        plans = plan_suites(loaded.suites, loaded.project.policy)
     body: dict[str, Any] = {
         "format": LOCK_FORMAT,
         "created": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "tool": f"regress-harness {__version__}",
-        "previous": previous,
+        "previous": history["previous"],
         "training_data": training_data,
         "promise": promise(loaded, base),
-        "plan": plan_record(loaded, loaded.project.policy),
+        "plan": plan_record(loaded.suites, plans),
     }
     digest = digest_promise(body)
     baselines = loaded.project.baselines
     baselines.mkdir(parents=True, exist_ok=True)
-    entry = {"lock": digest, "previous": previous, "created": body["created"], "why": why, "changes": changes}
+    entry = {"lock": digest, "created": body["created"], **history}
     # The history comes first: a lock that it does not end with is refused, so a crash between the two is seen.
-    with ChainWriter.open(baselines / HISTORY_FILE, HISTORY_LABEL) as history:
-        history.append(entry)
+    with ChainWriter.open(baselines / HISTORY_FILE, HISTORY_LABEL) as log:
+        log.append(entry)
     text = json.dumps(
         json.loads(promise_json({**body, "digest": digest})), indent=1, ensure_ascii=False, sort_keys=True
     )

@@ -10,8 +10,7 @@ from typing import Any
 
 from regress.hashing.files import digest_file
 from regress.hashing.models import ModelFiles
-from regress.plan import plan_suite
-from regress.schema import Ask, GenerationSettings, Policy, Suite
+from regress.schema import Ask, FlipBasis, GenerationSettings, Suite, SuitePlan
 from regress.scorers import BoundScorer, bind
 from regress.suite import Project
 
@@ -102,13 +101,14 @@ def _suite_promise(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:
     }
 
 
-def plan_record(loaded: Loaded, policy: Policy) -> dict[str, Any]:
+def plan_record(suites: Sequence[Suite], plans: Mapping[str, SuitePlan]) -> dict[str, Any]:
     """What was planned, in decimal strings: a statement of the day of locking, not a thing to compare later."""
     record: dict[str, Any] = {}
-    for suite in loaded.suites:
-        plan = plan_suite(suite, policy)
+    for suite in suites:
+        plan = plans[suite.name]
         record[suite.name] = {
             "n": plan.n,
+            "flip_rates": plan.basis and _basis_record(plan.basis),
             "outlooks": [
                 {
                     "flip_rate": decimal_text(outlook.flip_rate),
@@ -122,6 +122,21 @@ def plan_record(loaded: Loaded, policy: Policy) -> dict[str, Any]:
             "files": {Path(path).name: digest_file(Path(path)).digest for path in (suite.path, suite.items_path)},
         }
     return record
+
+
+def _basis_record(basis: FlipBasis) -> dict[str, Any]:
+    """Where the flip rates come from; `at_most` is the noise's 95 % limit."""
+    noise = basis.noise
+    return {
+        "source": basis.source.value,
+        "expected": [decimal_text(rate) for rate in basis.expected],
+        "noise": noise
+        and {
+            "n": noise.counts.n,
+            "flips": noise.counts.lost + noise.counts.gained,
+            "at_most": f"{noise.upper:.4f}",
+        },
+    }
 
 
 def decimal_text(value: Decimal | None) -> str | None:

@@ -19,7 +19,7 @@ from regress.schema.comparisons import (
 )
 from regress.schema.decisions import Attempt, Candidate, Check, Decision, Policy, SuiteVerdict
 from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
-from regress.schema.plans import Outlook, PowerCurve, PowerPoint, SuitePlan
+from regress.schema.plans import FlipBasis, FlipSource, Outlook, PowerCurve, PowerPoint, SuitePlan
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
 from regress.schema.suites import GenerationSettings, Item, Message, ScorerSpec, Suite
 from regress.schema.words import (
@@ -55,6 +55,8 @@ __all__ = [
     "Exit",
     "Finish",
     "Flip",
+    "FlipBasis",
+    "FlipSource",
     "GenerationSettings",
     "GradedChange",
     "Item",

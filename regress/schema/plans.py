@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+
+from regress.schema.comparisons import NoiseFloor
+
+
+class FlipSource(StrEnum):
+    """Who says which share of the answers flips."""
+
+    ASSUMED = "assumed"
+    GIVEN = "given"  # by whoever plans, between base and candidate, noise included
+    MEASURED = "measured"  # the noise, by asking the base twice; what training adds to it is assumed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipBasis:
+    """The shares of answers that a plan takes to differ between base and candidate, and where they come from."""
+
+    source: FlipSource
+    expected: tuple[Decimal, ...]
+    noise: NoiseFloor | None = None  # of this suite, where the base was asked twice
+
+    @property
+    def rates(self) -> tuple[Decimal, ...]:
+        """What is planned for: `expected`, and twice the base's own flip rate where that was measured and not given."""
+        if self.source is not FlipSource.MEASURED or self.noise is None or not self.noise.counts.n:
+            return self.expected
+        return tuple(min(Decimal(1), rate + 2 * _up(self.noise)) for rate in self.expected)
+
+
+def _up(noise: NoiseFloor) -> Decimal:
+    """The noise's flip rate, rounded up to four decimals."""
+    counts = noise.counts
+    return (Decimal(counts.lost + counts.gained) / counts.n).quantize(Decimal("0.0001"), ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a suite promises at one assumed flip rate."""
+    """What a suite promises at one flip rate."""
 
     flip_rate: Decimal
     detectable: float | None  # smallest true drop called FAIL with the policy's power; None when no drop is
@@ -23,6 +56,7 @@ class SuitePlan:
 
     n: int
     outlooks: tuple[Outlook, ...]
+    basis: FlipBasis | None = None  # of the outlooks, where there are any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
