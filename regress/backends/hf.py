@@ -28,6 +28,7 @@ from regress.errors import BackendError
 from regress.hashing.canonical import digest_json
 from regress.schema import Ask, Check, Precision, Reply, Suite, Variant
 
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 AUTO_BATCH_TOKENS = {"cpu": 16_384, "cuda": 131_072}
 ROW_WIDTH = {"cpu": 512, "cuda": 1_024}
 MOST_ROWS = {"cpu": 1, "cuda": 16}
@@ -58,16 +59,18 @@ class HFEngine:
         self._budget = batch_tokens or AUTO_BATCH_TOKENS[device.type]
         config = self.resident.config
         self._renderer = Renderer(folder, context_window(config), end_ids(self.resident))
-        self._forward = SharedForward(config)
+        self._forward = SharedForward(config, separate=cascades(config, precision, device))
         self._prefix: Prefix = EMPTY
         self._plans: dict[str, list[Batch]] = {}
         with torch.inference_mode():
             self._shares = agrees_with_plain(self._forward, self.resident.model, precision, device)
+            if not self._shares and self._forward.separate:
+                self._forward = SharedForward(config)
+                self._shares = agrees_with_plain(self._forward, self.resident.model, precision, device)
 
     @property
     def name(self) -> str:
-        packages = ("torch", "transformers", "peft", "bitsandbytes")
-        return "hf " + " ".join(f"{package}={importlib.metadata.version(package)}" for package in packages)
+        return "hf " + " ".join(f"{package}={_version(package)}" for package in PACKAGES)
 
     @property
     def precision(self) -> Precision:
@@ -101,7 +104,14 @@ class HFEngine:
         device = self._device.type
         overhead = GROUP_OVERHEAD[device]
         if suite.ask is Ask.GENERATE:
-            return generating.plan(suite, requests, tokens=self._budget, most=MOST_SLOTS[device], overhead=overhead)
+            return generating.plan(
+                suite,
+                requests,
+                tokens=self._budget,
+                most=MOST_SLOTS[device],
+                overhead=overhead,
+                separate=self._forward.separate,
+            )
         width = min(ROW_WIDTH[device], self._budget)
         shape = scoring.Shape(width=width, rows=MOST_ROWS[device], tokens=self._budget, overhead=overhead)
         return scoring.plan(requests, shape)
@@ -200,6 +210,13 @@ class HFEngine:
         return str(self._renderer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
 def _smaller(batch: Batch, known: Collection[int]) -> tuple[Batch, ...]:
     """What is not known yet of a batch, in smaller company; nothing where one is alone."""
     if isinstance(batch.plan, scoring.Packed):
@@ -240,6 +257,17 @@ def agrees_with_plain(forward: SharedForward, model: Any, precision: Precision, 
         return False
     known = plain.score(model, batch, device)[0].logprobs
     return max(abs(a - b) for a, b in zip(shared, known, strict=True)) <= SELF_TEST_TOLERANCE[precision]
+
+
+def cascades(config: Any, precision: Precision, device: torch.device) -> bool:
+    """Whether attention may meet a prefix apart: half precision on CUDA, every layer the same plain attention."""
+    if device.type != "cuda" or precision is Precision.FP32:
+        return False
+    text = config.get_text_config()
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    plain_kind = kinds == {"full_attention"} and not getattr(text, "sliding_window", None)
+    heads = hasattr(text, "num_key_value_heads") and text._attn_implementation == "sdpa"
+    return plain_kind and heads and not getattr(text, "attn_logit_softcapping", None)
 
 
 def context_window(config: Any) -> int:

@@ -14,7 +14,7 @@ import torch
 
 from regress.backends.packing import Asked, Row, common_prefix, pack, shared_prefixes, trie
 from regress.backends.protocol import Batch, Request, Tokens
-from regress.backends.shared_forward import Prefix, Rows, SharedForward
+from regress.backends.shared_forward import Prefix, SharedForward
 from regress.errors import BackendError
 from regress.schema import Reply
 
@@ -103,7 +103,7 @@ def halves(batch: Batch) -> tuple[Batch, ...]:
 def score(model: Any, forward: SharedForward, batch: Batch, prefix: Prefix, device: torch.device) -> list[Reply]:
     """Log-likelihoods of every sequence of the batch's requests, by its plan."""
     packed: Packed = batch.plan
-    rows = Rows.of(packed.rows, device)
+    rows = forward.rows(packed.rows, device)
     width = rows.ids.shape[1]
     flat = np.concatenate([row.nodes + place * width for place, row in enumerate(packed.rows)])  # (C,)
     owner = np.concatenate([row.owner for row in packed.rows])

@@ -6,17 +6,17 @@ Shapes: B rows, T nodes a row, P prefix tokens, N kept positions, V vocabulary, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-from regress.backends.packing import Row
+from regress.backends import cascade
+from regress.backends.cascade import KeysAndValues
+from regress.backends.packing import Asked, Row, trie
 from regress.backends.protocol import Tokens
-
-KeysAndValues = tuple[torch.Tensor, torch.Tensor]
 
 
 class _PrefixLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
@@ -64,8 +64,8 @@ class Rows:
     end: torch.Tensor  # (B, T), see Row
 
     @classmethod
-    def of(cls, rows: Sequence[Row], device: torch.device) -> Rows:
-        width = max(len(row.tokens) for row in rows)
+    def of(cls, rows: Sequence[Row], device: torch.device, *, aligned: int = 1) -> Rows:
+        width = -(-max(len(row.tokens) for row in rows) // aligned) * aligned
         ids = torch.zeros((len(rows), width), dtype=torch.long)
         depth = torch.zeros_like(ids)
         end = torch.arange(1, width + 1).repeat(len(rows), 1)
@@ -92,10 +92,15 @@ class Rows:
 
 
 class SharedForward:
-    """A causal LM of transformers, called with prefixes and tries."""
+    """A causal LM of transformers, called with prefixes and tries.
 
-    def __init__(self, config: Any) -> None:
+    With `separate` the prefix is attended to apart, by `cascade`.
+    """
+
+    def __init__(self, config: Any, *, separate: bool = False) -> None:
         text = config.get_text_config()
+        self.separate = separate
+        self._config = text
         self._layers = int(text.num_hidden_layers)
         self._types = tuple(sorted(set(getattr(text, "layer_types", None) or ())))
         self._window: int | None = getattr(text, "sliding_window", None)
@@ -106,32 +111,45 @@ class SharedForward:
         """Keys and values of `tokens`, computed in one pass."""
         if not tokens:
             return EMPTY
-        chain = torch.arange(len(tokens), device=device)[None]
-        rows = Rows(ids=torch.tensor([tokens], device=device), depth=chain, end=torch.full_like(chain, len(tokens)))
+        rows = self.rows([trie([Asked(owner=0, tokens=(*tokens, 0), start=len(tokens))])], device)
         _, added = self.run(model, rows, EMPTY, torch.zeros(1, dtype=torch.long, device=device))
-        return Prefix(tokens=tokens, layers=added)
+        own = slice(None, len(tokens))
+        layers = tuple((keys[:, :, own].contiguous(), values[:, :, own].contiguous()) for keys, values in added)
+        return Prefix(tokens=tokens, layers=layers)
+
+    def rows(self, tries: Sequence[Row], device: torch.device) -> Rows:
+        """Tries side by side, as wide as the kernels like them."""
+        return Rows.of(tries, device, aligned=cascade.ALIGNED if self.separate else 1)
 
     def run(
         self, model: Any, rows: Rows, prefix: Prefix, keep: torch.Tensor
     ) -> tuple[torch.Tensor, tuple[KeysAndValues, ...]]:
         """Logits at the flat positions `keep` of (B, T), (N, V), in the model's own type; and what each layer added."""
-        cache = Cache(layers=[_PrefixLayer(part) for part in prefix.layers or [None] * self._layers])
         length = len(prefix.tokens)
-        with _head_at(model, keep):
+        held = 0 if self.separate else length  # prefix positions that the cache shows to the model
+        shown = prefix.layers if held else [None] * self._layers
+        cache = Cache(layers=[_PrefixLayer(part) for part in shown])
+        with _head_at(model, keep), self._attention(prefix):
             logits = model(
                 input_ids=rows.ids,
-                attention_mask=self._mask(model, lambda window: rows.sees(length, window)),
+                attention_mask=self._mask(model, lambda window: rows.sees(held, window)),
                 position_ids=rows.depth + length,
                 past_key_values=cache,
                 use_cache=True,
             ).logits
         return logits[0], tuple(layer.added for layer in cache.layers)
 
-    def decode(self, model: Any, tokens: torch.Tensor, at: torch.Tensor, width: int, cache: Cache) -> torch.Tensor:
+    def _attention(self, prefix: Prefix) -> AbstractContextManager[None]:
+        return cascade.behind(self._config, prefix.layers) if self.separate else nullcontext()
+
+    def decode(
+        self, model: Any, tokens: torch.Tensor, at: torch.Tensor, width: int, prefix: Prefix, cache: Cache
+    ) -> torch.Tensor:
         """One more token for each of A rows, written at position `at` of a cache that is read up to `width`.
 
         Logits of the token after it, (A, V), in the model's own type.
         """
+        before = len(prefix.tokens) if self.separate else 0  # positions that the cache does not hold
         column = torch.arange(width, device=at.device)
 
         def sees(window: int | None) -> torch.Tensor:
@@ -140,29 +158,36 @@ class SharedForward:
                 seen &= at[:, None] - column[None] < window
             return seen[:, None, None]
 
-        logits: torch.Tensor = model(
-            input_ids=tokens[:, None],
-            attention_mask=self._mask(model, sees),
-            position_ids=at[:, None],
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
+        with self._attention(prefix):
+            logits: torch.Tensor = model(
+                input_ids=tokens[:, None],
+                attention_mask=self._mask(model, sees),
+                position_ids=at[:, None] + before,
+                past_key_values=cache,
+                use_cache=True,
+            ).logits
         return logits[:, -1]
 
     def _mask(self, model: Any, sees: Callable[[int | None], torch.Tensor]) -> torch.Tensor | dict[str, torch.Tensor]:
         """One mask, or one for each type of layer that the family names."""
         if not self._types:
-            return _as_the_model_adds_it(model, sees(self._window))
+            return self._as_it_is_added(model, sees(self._window))
         windows = {kind: self._window if kind == "sliding_attention" else None for kind in self._types}
-        return {kind: _as_the_model_adds_it(model, sees(window)) for kind, window in windows.items()}
+        return {kind: self._as_it_is_added(model, sees(window)) for kind, window in windows.items()}
 
-
-def _as_the_model_adds_it(model: Any, sees: torch.Tensor) -> torch.Tensor:
-    """SDPA takes a boolean mask; eager attention adds a number."""
-    if model.config.get_text_config()._attn_implementation == "sdpa":
-        return sees
-    lowest = torch.finfo(model.dtype).min
-    return torch.where(sees, 0.0, lowest).to(model.dtype)
+    def _as_it_is_added(self, model: Any, sees: torch.Tensor) -> torch.Tensor:
+        """SDPA takes a boolean mask; eager attention adds a number, and so does `cascade`, to heads side by side."""
+        match self._config._attn_implementation:
+            case cascade.NAME:
+                return cascade.folded(
+                    sees, self._config.num_attention_heads // self._config.num_key_value_heads, model.dtype
+                )
+            case "sdpa":
+                return sees
+            case _:
+                return torch.zeros(sees.shape, dtype=model.dtype, device=sees.device).masked_fill_(
+                    ~sees, torch.finfo(model.dtype).min
+                )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Pure: tokens in, a reason out.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,27 @@ class ReplyInProgress:
         if self.finish is None and len(self.ids) == self._ending.max_new_tokens:
             self.finish = Finish.LENGTH
         return self.finish is not None
+
+    def extend(self, tokens: Sequence[int]) -> bool:
+        """Take several tokens at once; what stands behind the reply's end is not taken."""
+        room = self._ending.max_new_tokens - len(self.ids)
+        plain = len(tokens) < room and not self._ending.end_ids.intersection(tokens)
+        if not plain or not self._added_quietly(tokens):
+            any(self.add(token) for token in tokens)
+        return self.finish is not None
+
+    def _added_quietly(self, tokens: Sequence[int]) -> bool:
+        """Take all tokens, none of which ends a reply by itself, unless their text does."""
+        if not (self._ending.stops or self._document):
+            self.ids += tokens
+            return True
+        ahead = copy.copy(self)
+        ahead.ids, ahead._document = [*self.ids, *tokens], copy.copy(self._document)
+        if new := ahead._new_text():
+            ahead._look_at(new)
+        if ahead.finish is None:
+            self.__dict__.update(ahead.__dict__)
+        return ahead.finish is None
 
     def text(self) -> str:
         """The reply without its end token and cut before the first stop text."""
