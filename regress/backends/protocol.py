@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from regress.schema import Check, Precision, Reply, Suite, Variant
 
@@ -102,3 +102,17 @@ class Engine(Protocol):
 
     def save_merged(self, folder: Path) -> None:
         """Write the merged model with its tokenizer as an ordinary checkpoint to a new folder."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """An engine that holds more than memory of this process."""
+
+    def close(self) -> None:
+        """End what it holds; it answers nothing any more."""
+
+
+def release(engine: Engine) -> None:
+    """Close an engine where that means anything."""
+    if isinstance(engine, Closable):
+        engine.close()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 import typer
 
 from regress import __version__
+from regress.backends.quiet import quiet_libraries
 from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
@@ -65,18 +64,16 @@ def _options(
     pass
 
 
-def quiet_libraries() -> None:
+def quiet() -> None:
     """Keep model libraries from talking over us: their hints are not about the user's work."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    warnings.filterwarnings("ignore", category=UserWarning, module="peft")
+    quiet_libraries()
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command. Only PROMOTE and finished commands return 0; an uncaught exception ends in Python's 1."""
-    quiet_libraries()
+    quiet()
     try:
         with remembered():
             result = app(args=arguments, standalone_mode=False)

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from tiny_models import END
 
-from regress.backends.hf import HFEngine
-from regress.backends.protocol import Request
+from regress.backends.protocol import Engine, Request
 from regress.schema import (
     Ask,
     Category,
@@ -101,11 +100,11 @@ def some_choices(count: int, seed: int = 1) -> list[list[str]]:
     ]
 
 
-def requests_of(engine: HFEngine, suite: Suite) -> list[Request]:
+def requests_of(engine: Engine, suite: Suite) -> list[Request]:
     return list(engine.render(suite))
 
 
-def answers(engine: HFEngine, suite: Suite) -> list[Reply]:
+def answers(engine: Engine, suite: Suite) -> list[Reply]:
     """Every item's reply in the suite's order, asked in the engine's own batches."""
     requests = requests_of(engine, suite)
     replies: dict[int, Reply] = {}
