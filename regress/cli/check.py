@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from regress.cli.console import Bar
 from regress.cli.deliver import deliver, not_promoted_until_decided
-from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption, QuietOption
+from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
 from regress.errors import UsageError
 from regress.suite import read_project
 
@@ -31,6 +32,7 @@ def check(
             "rejects nobody, but counts as this candidate's attempt.",
         ),
     ] = False,
+    workers: WorkersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,9 +51,10 @@ def check(
         from regress.run.engines import load_engine
 
         mode = Mode.LOOKS if stop_early else Mode.SCREEN if screen else Mode.ALL
+        engine_for = partial(load_engine, workers=workers or opened.file.engine.workers)
         try:
             bench = open_bench(opened)
-            result = judge_adapter(bench, adapter, engine_for=load_engine, progress=progress, mode=mode)
+            result = judge_adapter(bench, adapter, engine_for=engine_for, progress=progress, mode=mode)
         finally:
             progress.close()
         return deliver(opened.reports, result.decision, result.comparisons, as_json=json)

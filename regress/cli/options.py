@@ -12,6 +12,16 @@ ProjectOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=64,
+        help="Processes that answer, one a GPU. The replies do not depend on it.",
+        show_default="engine.workers, else one for each GPU",
+    ),
+]
 AdapterArgument = Annotated[
     Path,
     typer.Argument(help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors).", metavar="ADAPTER"),

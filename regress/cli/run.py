@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regress.cli.console import Bar, put_json, say
-from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
+from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption, WorkersOption
 from regress.errors import UsageError
 from regress.report.noise import noise_table
 from regress.schema import Exit, VariantKind
@@ -31,6 +32,7 @@ def run(
     again: Annotated[
         bool, typer.Option("--again", help="Ask the base a second time in other batches, and show what flips.")
     ] = False,
+    workers: WorkersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -53,17 +55,18 @@ def run(
     from regress.run.engines import load_engine
 
     bench = open_bench(read_project(project))
+    engine_for = partial(load_engine, workers=workers or bench.loaded.project.file.engine.workers)
     progress = Bar(quiet=quiet)
     try:
         if adapter is None:
-            folders = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress)
+            folders = evaluate(bench, None, [parsed], engine_for=engine_for, progress=progress)
             if again:
-                twice = evaluate(bench, None, [parsed], engine_for=load_engine, progress=progress, mode=Mode.AGAIN)
+                twice = evaluate(bench, None, [parsed], engine_for=engine_for, progress=progress, mode=Mode.AGAIN)
                 return _show_noise(bench, folders[parsed], twice[parsed], as_json=json)
         else:
             with adapter_bench(bench, adapter) as candidate:
                 folders = evaluate(
-                    bench, candidate, [parsed], engine_for=load_engine, progress=progress, write_merged=write_merged
+                    bench, candidate, [parsed], engine_for=engine_for, progress=progress, write_merged=write_merged
                 )
     finally:
         progress.close()

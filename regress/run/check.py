@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from regress.backends.adapter_files import AdapterFiles, open_adapter
-from regress.backends.protocol import Engine
+from regress.backends.protocol import Engine, release
 from regress.backends.tokenizer_match import compare_tokenizers
 from regress.errors import AdapterError
 from regress.hashing.files import verify_copy
@@ -128,18 +128,21 @@ def evaluate(
         engine = engine_for(
             bench.base.folder, precision, project.file.engine.device, None if tokens == "auto" else tokens
         )
-        questions = render(engine, bench.loaded)
-        if candidate is not None:
-            progress.say("preflight")
-            candidate.checks += preflight(engine, questions, str(candidate.files.folder))
-            store_preflight(project, bench.lock, candidate.files.digest, candidate.checks)
-            _stop_on_failure(candidate.checks)
-        for variant in group:
-            engine.use(variant)
-            portions = _portions(bench, candidate, variant, folders, mode)
-            folders[variant] = _run(bench, candidate, variant, engine, questions, progress, mode, portions)
-        if write_merged is not None:
-            engine.save_merged(write_merged)
+        try:
+            questions = render(engine, bench.loaded)
+            if candidate is not None:
+                progress.say("preflight")
+                candidate.checks += preflight(engine, questions, str(candidate.files.folder))
+                store_preflight(project, bench.lock, candidate.files.digest, candidate.checks)
+                _stop_on_failure(candidate.checks)
+            for variant in group:
+                engine.use(variant)
+                portions = _portions(bench, candidate, variant, folders, mode)
+                folders[variant] = _run(bench, candidate, variant, engine, questions, progress, mode, portions)
+            if write_merged is not None:
+                engine.save_merged(write_merged)
+        finally:
+            release(engine)
         del engine
     return folders
 

@@ -36,11 +36,12 @@ class PolicySection(FileModel):
 
 
 class EngineSection(FileModel):
-    """`engine`: where and how weights are held."""
+    """`engine`: where and how weights are held, and by how many processes."""
 
     device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
     dtype: Precision = Precision.AUTO
     batch_tokens: Literal["auto"] | Annotated[StrictInt, Field(ge=64)] = "auto"
+    workers: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=64)] = "auto"
 
 
 class TrainSection(FileModel):
