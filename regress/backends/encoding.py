@@ -51,6 +51,14 @@ class Encoder:
         special = [add_special and not (self._bos and text.startswith(self._bos)) for text in texts]
         if len(set(special)) > 1:
             return [self._batch([text], add_special)[0] for text in texts]
+        if not texts:
+            return []
+        first = tuple(self._tokenizer(texts[0], add_special_tokens=special[0])["input_ids"])
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        if backend is not None:  # without masks, types and offsets, which take longer than the ids
+            found = [tuple(one.ids) for one in backend.encode_batch_fast(list(texts), add_special_tokens=special[0])]
+            if found[0] == first:
+                return found
         return [tuple(ids) for ids in self._tokenizer(list(texts), add_special_tokens=special[0])["input_ids"]]
 
     def _behind(self, prefix: str, texts: Sequence[str], add_special: bool) -> dict[str, Tokens]:

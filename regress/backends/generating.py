@@ -48,6 +48,7 @@ def plan(
         while order:
             held = len(requests[order[0]].prompt) - (group.shared if separate else 0)
             slots = max(1, min(most, tokens // (held + room)))
+            slots = -(-len(order) // -(-len(order) // slots)) if separate else slots  # rounds of equal size
             places, order = order[: slots * CHUNK], order[slots * CHUNK :]
             queue = Queue(prefix=keys[group.places[0]][: group.shared], slots=slots)
             batches.append(Batch(places=tuple(places), requests=tuple(requests[i] for i in places), plan=queue))

@@ -111,20 +111,32 @@ def _intervals(common: Sequence[int], overhead: int) -> list[tuple[int, int, int
     return []
 
 
-def pack(requests: Sequence[Sequence[tuple[int, ...]]], *, width: int) -> list[list[int]]:
-    """Positions of requests (each a list of token sequences) for rows of about `width` nodes, widest rows first.
+def pack(requests: Sequence[Sequence[tuple[int, ...]]], *, widths: Sequence[int]) -> tuple[int, list[list[int]]]:
+    """(width, rows): positions of requests (each a list of token sequences) for rows of about `width` nodes.
 
-    What resembles each other comes into one row. A request that is wider than `width` gets a row of its own.
+    What resembles each other comes into one row. A request that is wider than `width` gets a row of its own. Of the
+    widths the one is taken that costs least in padding and in attention among strangers; widest rows come first.
     """
+    order = sorted(range(len(requests)), key=lambda i: (requests[i], i))
+    sizes = [nodes(sequences) for sequences in requests]
+    return min(((width, _rows(order, sizes, width)) for width in widths), key=_cost)
+
+
+def _rows(order: Sequence[int], sizes: Sequence[int], width: int) -> list[list[int]]:
     rows: list[tuple[int, list[int]]] = [(0, [])]
-    for place in sorted(range(len(requests)), key=lambda i: (requests[i], i)):
-        size = nodes(requests[place])
+    for place in order:
         taken, members = rows[-1]
-        if members and taken + size > width:
-            rows.append((size, [place]))
+        if members and taken + sizes[place] > width:
+            rows.append((sizes[place], [place]))
         else:
-            rows[-1] = (taken + size, [*members, place])
+            rows[-1] = (taken + sizes[place], [*members, place])
     return [members for _, members in sorted(rows, key=lambda row: -row[0]) if members]
+
+
+def _cost(packed: tuple[int, list[list[int]]]) -> float:
+    """Padded nodes; attention to all others of a row costs as much as everything else at about 2,400 of them."""
+    width, rows = packed
+    return len(rows) * width * (1.0 + width / 2_400)
 
 
 def nodes(sequences: Sequence[tuple[int, ...]]) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +60,7 @@ class Renderer:
         contexts = tuple(context for context, _ in fitting)
         choices = () if suite.ask is Ask.GENERATE else tuple(choice for _, choice in fitting)
         alike = all(context == contexts[0] for context in contexts)
-        parts: list[Any] = [list(contexts[0]) if alike else list(map(list, contexts)), list(map(list, choices))]
+        parts: list[Any] = [list(map(_digest, contexts[:1] if alike else contexts)), list(map(_digest, choices))]
         return Request(
             item=item.id,
             prompt=contexts[0],
@@ -148,6 +151,14 @@ class Renderer:
         g = suite.generation
         sampling = [str(g.temperature), str(g.top_p), g.seed, g.repeats] if g.temperature else []
         return [suite.ask.value, g.max_new_tokens, list(g.stop), sorted(self.end_ids), *sampling]
+
+
+def _digest(tokens: Tokens) -> str:
+    """SHA-256 over the ids as 32-bit little-endian numbers."""
+    ids = array("I", tokens)
+    if sys.byteorder == "big":
+        ids.byteswap()
+    return hashlib.sha256(ids.tobytes()).hexdigest()
 
 
 class _Asked:

@@ -26,8 +26,8 @@ LOGITS_AT_ONCE = 2**26
 class Shape:
     """How much goes into one forward pass."""
 
-    width: int  # nodes of a row
-    rows: int  # at most
+    widths: tuple[int, ...]  # nodes of a row; the cheapest is taken
+    nodes: int  # rows times width, about
     tokens: int  # rows times (width and prefix), at most
     overhead: int  # what a prefix of its own costs, in tokens
 
@@ -47,8 +47,9 @@ def plan(requests: Sequence[Request], shape: Shape) -> list[Batch]:
     for group in shared_prefixes(keys, overhead=shape.overhead):
         prefix = keys[group.places[0]][: group.shared]
         tails = [[(c + t)[group.shared :] for c, t in requests[place].sequences] for place in group.places]
-        rows = pack(tails, width=shape.width)
-        at_once = max(1, min(shape.rows, shape.tokens // (shape.width + group.shared)))
+        width, rows = pack(tails, widths=shape.widths)
+        at_once = max(1, min(shape.nodes // width, shape.tokens // (width + group.shared)))
+        at_once = -(-len(rows) // -(-len(rows) // at_once))  # batches of equal size
         for start in range(0, len(rows), at_once):
             members = [[group.places[index] for index in row] for row in rows[start : start + at_once]]
             places = tuple(place for row in members for place in row)
@@ -120,10 +121,22 @@ def score(model: Any, forward: SharedForward, batch: Batch, prefix: Prefix, devi
 def _log_probs(logits: torch.Tensor, index: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(C,) float32 log-probability of each target, and whether it is the most probable token."""
     at_once = max(1, LOGITS_AT_ONCE // logits.shape[-1])
-    parts = [logits[start : start + at_once] for start in range(0, len(logits), at_once)]
-    normaliser = torch.cat([part.float().logsumexp(dim=-1) for part in parts])  # (N,)
-    best = torch.cat([part.argmax(dim=-1) for part in parts])
+    normaliser = torch.empty(len(logits), dtype=torch.float32, device=logits.device)  # (N,)
+    best = torch.empty(len(logits), dtype=torch.long, device=logits.device)
+    for part in (slice(start, start + at_once) for start in range(0, len(logits), at_once)):
+        largest, best[part] = logits[part].max(dim=-1)
+        # The largest has log-probability largest - normaliser; this softmax reads half precision and sums in float32.
+        log_probs = _log_softmax(logits[part])
+        normaliser[part] = largest.float() - log_probs.gather(-1, best[part].unsqueeze(-1)).squeeze(-1)
     return logits[index, targets].float() - normaliser[index], best[index] == targets
+
+
+def _log_softmax(logits: torch.Tensor) -> torch.Tensor:
+    """float32; CUDA's kernel widens half precision as it reads, without a copy in float32."""
+    if logits.is_cuda and logits.dtype in (torch.float16, torch.bfloat16):
+        widened: torch.Tensor = torch.ops.aten._log_softmax(logits, -1, half_to_float=True)
+        return widened
+    return torch.log_softmax(logits, dim=-1, dtype=torch.float32)
 
 
 def _replies(batch: Batch, sums: np.ndarray[Any, Any], greedy: np.ndarray[Any, Any]) -> list[Reply]:

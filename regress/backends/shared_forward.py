@@ -18,6 +18,9 @@ from regress.backends.cascade import KeysAndValues
 from regress.backends.packing import Asked, Row, trie
 from regress.backends.protocol import Tokens
 
+Mask = torch.Tensor | dict[str, torch.Tensor]
+"""One for all layers, or one for each type of layer that a family names."""
+
 
 class _PrefixLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
     """A layer's prefix (1, h, P, d), shown to every row; what the rows add is handed out and not kept."""
@@ -129,7 +132,7 @@ class SharedForward:
         held = 0 if self.separate else length  # prefix positions that the cache shows to the model
         shown = prefix.layers if held else [None] * self._layers
         cache = Cache(layers=[_PrefixLayer(part) for part in shown])
-        with _head_at(model, keep), self._attention(prefix):
+        with _head_at(model, keep), self._attention(cascade.Scene(prefix=prefix.layers)):
             logits = model(
                 input_ids=rows.ids,
                 attention_mask=self._mask(model, lambda window: rows.sees(held, window)),
@@ -139,8 +142,8 @@ class SharedForward:
             ).logits
         return logits[0], tuple(layer.added for layer in cache.layers)
 
-    def _attention(self, prefix: Prefix) -> AbstractContextManager[None]:
-        return cascade.behind(self._config, prefix.layers) if self.separate else nullcontext()
+    def _attention(self, scene: cascade.Scene) -> AbstractContextManager[None]:
+        return cascade.attending(self._config, scene) if self.separate else nullcontext()
 
     def decode(
         self, model: Any, tokens: torch.Tensor, at: torch.Tensor, width: int, prefix: Prefix, cache: Cache
@@ -149,7 +152,11 @@ class SharedForward:
 
         Logits of the token after it, (A, V), in the model's own type.
         """
-        before = len(prefix.tokens) if self.separate else 0  # positions that the cache does not hold
+        if self.separate:
+            with self._attention(cascade.Scene(prefix=prefix.layers, used=(at + 1).int())):
+                return self._one_token(
+                    model, tokens, at + len(prefix.tokens), torch.ones_like(at)[:, None, None, None], cache
+                )
         column = torch.arange(width, device=at.device)
 
         def sees(window: int | None) -> torch.Tensor:
@@ -158,18 +165,21 @@ class SharedForward:
                 seen &= at[:, None] - column[None] < window
             return seen[:, None, None]
 
-        with self._attention(prefix):
-            logits: torch.Tensor = model(
-                input_ids=tokens[:, None],
-                attention_mask=self._mask(model, sees),
-                position_ids=at[:, None] + before,
-                past_key_values=cache,
-                use_cache=True,
-            ).logits
+        return self._one_token(model, tokens, at, self._mask(model, sees), cache)
+
+    def _one_token(
+        self, model: Any, tokens: torch.Tensor, position: torch.Tensor, mask: Mask, cache: Cache
+    ) -> torch.Tensor:
+        logits: torch.Tensor = model(
+            input_ids=tokens[:, None],
+            attention_mask=mask,
+            position_ids=position[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
         return logits[:, -1]
 
-    def _mask(self, model: Any, sees: Callable[[int | None], torch.Tensor]) -> torch.Tensor | dict[str, torch.Tensor]:
-        """One mask, or one for each type of layer that the family names."""
+    def _mask(self, model: Any, sees: Callable[[int | None], torch.Tensor]) -> Mask:
         if not self._types:
             return self._as_it_is_added(model, sees(self._window))
         windows = {kind: self._window if kind == "sliding_attention" else None for kind in self._types}

@@ -19,16 +19,13 @@ from regress.backends.shared_forward import Prefix, SharedForward
 STEPS = 8
 """Greedy tokens that a graph writes before anybody looks whether a reply has ended."""
 
-WIDTHS = 128
-"""A graph reads a multiple of so many positions."""
-
 
 class _SlotLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
     """Keys and values of all slots in one layer; a decoding step writes one position a slot and reads up to `width`."""
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
         super().__init__()
-        self.buffers = (keys, values)  # (S, h, W, d)
+        self.buffers = (keys, values)  # (S, W, h, d)
         self.at = torch.empty(0)  # (A,) where each active slot writes
         self.width = 0
 
@@ -37,9 +34,10 @@ class _SlotLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no typ
     ) -> KeysAndValues:
         rows = torch.arange(len(self.at), device=self.at.device)
         keys, values = self.buffers
-        keys[rows, :, self.at] = key_states[:, :, 0]
-        values[rows, :, self.at] = value_states[:, :, 0]
-        return keys[: len(rows), :, : self.width], values[: len(rows), :, : self.width]
+        keys[rows, self.at] = key_states[:, :, 0]
+        values[rows, self.at] = value_states[:, :, 0]
+        read = (slice(None, len(rows)), slice(None, self.width))
+        return keys[read].transpose(1, 2), values[read].transpose(1, 2)
 
     def get_seq_length(self) -> int:
         return self.width - 1
@@ -57,7 +55,7 @@ class Slots:
         self._prefix = prefix
         self._count = count
         self._first = 0 if forward.separate else len(prefix.tokens)  # where a slot's own positions begin
-        self._width = -(-(self._first + width + STEPS) // WIDTHS) * WIDTHS
+        self._width = self._first + width + STEPS
         self._layers: list[_SlotLayer] = []
         self._graph: _Graph | None = None
         self.lengths: list[int] = []  # of the active slots, their own tokens alone
@@ -68,16 +66,16 @@ class Slots:
             self._layers = [self._layer(pair) for pair in added]
             for layer, pair in zip(self._layers, self._prefix.layers if self._first else (), strict=False):
                 for buffer, part in zip(layer.buffers, pair, strict=True):
-                    buffer[:, :, : self._first] = part
+                    buffer[:, : self._first] = part.transpose(1, 2)
         start, longest = len(self.lengths), max(lengths)
         for layer, pair in zip(self._layers, added, strict=True):
             for buffer, part in zip(layer.buffers, pair, strict=True):
                 own = slice(self._first, self._first + longest)
-                buffer[start : start + len(lengths), :, own] = part[:, :, :longest]
+                buffer[start : start + len(lengths), own] = part[:, :, :longest].transpose(1, 2)
         self.lengths += lengths
 
     def _layer(self, like: KeysAndValues) -> _SlotLayer:
-        keys, values = (part.new_zeros((self._count, part.shape[1], self._width, part.shape[3])) for part in like)
+        keys, values = (part.new_zeros((self._count, self._width, part.shape[1], part.shape[3])) for part in like)
         return _SlotLayer(keys, values)
 
     def drop(self, slot: int) -> None:
@@ -87,19 +85,22 @@ class Slots:
             written = self._first + self.lengths[last]
             for layer in self._layers:
                 for buffer in layer.buffers:
-                    buffer[slot, :, :written] = buffer[last, :, :written]
+                    buffer[slot, :written] = buffer[last, :written]
             self.lengths[slot] = self.lengths[last]
         del self.lengths[last]
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         """Write one token a slot, (A,), and return the next one's float32 logits, (A, V)."""
         at = torch.tensor(self.lengths, device=tokens.device) + self._first
-        logits = self.decode(tokens, at, self._first + max(self.lengths) + 1)
+        # Apart from the prefix, what is read is given slot by slot; else everything up to the longest, masked.
+        width = None if self._forward.separate else self._first + max(self.lengths) + 1
+        logits = self.decode(tokens, at, width)
         self.lengths = [length + 1 for length in self.lengths]
         return logits.float()
 
-    def decode(self, tokens: torch.Tensor, at: torch.Tensor, width: int) -> torch.Tensor:
+    def decode(self, tokens: torch.Tensor, at: torch.Tensor, width: int | None = None) -> torch.Tensor:
         """One step of the first slots, written at positions `at` and read up to `width`; logits (len(at), V)."""
+        width = width or self._width
         for layer in self._layers:
             layer.at, layer.width = at, width
         return self._forward.decode(self._model, tokens, at, width, self._prefix, Cache(layers=list(self._layers)))
@@ -108,14 +109,13 @@ class Slots:
         """STEPS greedy tokens a slot behind `tokens`, (A, STEPS), and which slots met NaN or infinity, (A,); CUDA."""
         if self._graph is None:
             self._graph = _Graph(self, self._count, tokens.device)
-        needed = -(-(self._first + max(self.lengths) + STEPS) // WIDTHS) * WIDTHS
-        found = self._graph.run(tokens, [self._first + length for length in self.lengths], needed)
+        found = self._graph.run(tokens, self.lengths)
         self.lengths = [length + STEPS for length in self.lengths]
         return found
 
 
 class _Graph:
-    """One greedy step of all slots, captured once for each width and replayed; idle slots write where nobody reads."""
+    """One greedy step of all slots, captured once and replayed; idle slots write where nobody reads."""
 
     def __init__(self, slots: Slots, count: int, device: torch.device) -> None:
         self._slots = slots
@@ -123,16 +123,16 @@ class _Graph:
         self._at = torch.zeros(count, dtype=torch.long, device=device)
         self._sick = torch.zeros(count, dtype=torch.bool, device=device)
         self._written = torch.zeros((STEPS, count), dtype=torch.long, device=device)
-        self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
+        self._graph: torch.cuda.CUDAGraph | None = None
 
-    def run(self, tokens: torch.Tensor, at: list[int], width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def run(self, tokens: torch.Tensor, at: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         active = len(at)
-        if width not in self._graphs:
+        if self._graph is None:
             self._begin(tokens, at)
-            self._graphs[width] = self._captured(width)
+            self._graph = self._captured()
         self._begin(tokens, at)
         for step in range(STEPS):
-            self._graphs[width].replay()
+            self._graph.replay()
             self._written[step].copy_(self._tokens)
         return self._written[:, :active].T.clone(), self._sick[:active].clone()
 
@@ -143,19 +143,19 @@ class _Graph:
         self._at.copy_(torch.tensor(at + [0] * idle))
         self._sick.zero_()
 
-    def _captured(self, width: int) -> torch.cuda.CUDAGraph:
+    def _captured(self) -> torch.cuda.CUDAGraph:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # libraries settle their work spaces in a first call
-            self._one_step(width)
+            self._one_step()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._one_step(width)
+            self._one_step()
         return graph
 
-    def _one_step(self, width: int) -> None:
-        largest, chosen = self._slots.decode(self._tokens, self._at, width).max(dim=-1)
+    def _one_step(self) -> None:
+        largest, chosen = self._slots.decode(self._tokens, self._at).max(dim=-1)
         self._sick.logical_or_(~torch.isfinite(largest))
         self._tokens.copy_(chosen)
         self._at.add_(1)

@@ -101,7 +101,7 @@ class ReplyInProgress:
         """What the last token adds, once its characters are whole: a token may hold half of one."""
         before = self._decode(self.ids[self._read : self._shown])
         now = self._decode(self.ids[self._read :])
-        if now.endswith("\ufffd") or len(now) <= len(before):
+        if now.endswith("\ufffd"):
             return ""
         self._read, self._shown = self._shown, len(self.ids)
         return now[len(before) :]
