@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from regress.cli.console import Bar
 from regress.cli.deliver import deliver, not_promoted_until_decided
-from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
+from regress.cli.options import HERE, AdaptersArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
+from regress.cli.several import Order, judge_several, report_names
 from regress.errors import UsageError
-from regress.suite import read_project
 
 
 def check(
-    adapter: AdapterArgument,
+    adapters: AdaptersArgument,
     stop_early: Annotated[
         bool,
         typer.Option(
@@ -37,24 +37,29 @@ def check(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Judge an adapter: preflight, run what is missing (base, adapter, merged), diff, gate, report.
+    """Judge adapters: preflight, run what is missing (base, adapter, merged), diff, gate, report.
 
-    Safe to repeat: what is stored is not asked again. Exit code 0 PROMOTE, 3 REJECT, 4 INCONCLUSIVE, 5 REFUSED.
+    Safe to repeat: what is stored is not asked again. Several adapters share the base's run and its weights and are
+    judged in the order given; one that is refused does not stop the others. Exit code 0 PROMOTE, 3 REJECT,
+    4 INCONCLUSIVE, 5 REFUSED; of several the worst: REFUSED before REJECT before INCONCLUSIVE before PROMOTE.
     """
     if stop_early and screen:
         raise UsageError("--stop-early decides and --screen does not: choose one.")
-    progress = Bar(quiet=quiet)
-    with not_promoted_until_decided(project, adapter):
-        opened = read_project(project)
-        from regress.run.check import Mode, open_bench
-        from regress.run.check import check as judge_adapter
-        from regress.run.engines import load_engine
+    names = report_names(adapters)
+    order = Order(
+        project=project, stop_early=stop_early, screen=screen, workers=workers, as_json=json, progress=Bar(quiet=quiet)
+    )
+    try:
+        return _judge_one(order, adapters[0]) if len(adapters) == 1 else judge_several(order, names)
+    finally:
+        order.progress.close()
 
-        mode = Mode.LOOKS if stop_early else Mode.SCREEN if screen else Mode.ALL
-        engine_for = partial(load_engine, workers=workers or opened.file.engine.workers)
-        try:
-            bench = open_bench(opened)
-            result = judge_adapter(bench, adapter, engine_for=engine_for, progress=progress, mode=mode)
-        finally:
-            progress.close()
-        return deliver(opened.reports, result.decision, result.comparisons, as_json=json)
+
+def _judge_one(order: Order, adapter: Path) -> int:
+    with not_promoted_until_decided(order.project, adapter):
+        bench = order.open_bench()
+        from regress.run.check import judgement_of
+
+        (only,) = order.check_each(bench, [adapter])
+        result = judgement_of(only)
+        return deliver(order.reports, result.decision, result.comparisons, as_json=order.as_json)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from regress.cli.console import put_json, say
 from regress.errors import Refused
 from regress.report import markdown, terminal, verdict_json
+from regress.report.markdown import SUMMARY
 from regress.schema import Candidate, Check, Decision, Exit, Ruling, SuiteComparison
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite.project import FILE_NAME
 
 REPORTS = "reports"
 VERDICT = "verdict.json"
-SUMMARY = "summary.md"
+INDEX = "index.md"
+VERDICTS = "verdicts.json"
 
 
 @contextmanager
@@ -25,14 +27,23 @@ def not_promoted_until_decided(project: Path, adapter: Path) -> Iterator[None]:
     Reading the project belongs inside: a regress.yaml that is refused must not leave an old PROMOTE behind either.
     """
     reports = project / REPORTS
-    for name in (VERDICT, SUMMARY):
-        (reports / name).unlink(missing_ok=True)
+    take_away(reports)
     try:
         yield
     except Refused as refusal:
         if (project / FILE_NAME).is_file():  # elsewhere there is no project to report in
             write_reports(reports, refused(adapter, str(refusal)), ())
         raise
+
+
+def take_away(reports: Path, folders: Iterable[str] = ()) -> None:
+    """What `check` and `gate` left there, and in those folders of it."""
+    for place, names in (
+        (reports, (VERDICT, SUMMARY, VERDICTS, INDEX)),
+        *((reports / f, (VERDICT, SUMMARY)) for f in folders),
+    ):
+        for name in names:
+            (place / name).unlink(missing_ok=True)
 
 
 def refused(adapter: Path, reason: str, checks: Sequence[Check] = ()) -> Decision:

@@ -47,7 +47,7 @@ def demo(
         adapter = opened.runs / "adapters" / name
         _train(opened.folder, opened.baselines, adapter, name)
         say(f"\n$ regress check {adapter}")
-        outcomes[name] = check(adapter, project=folder)
+        outcomes[name] = check([adapter], project=folder)
         _keep_reports(opened.reports, name)
     return _end(opened.reports, outcomes, time.monotonic() - started)
 

@@ -26,4 +26,10 @@ AdapterArgument = Annotated[
     Path,
     typer.Argument(help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors).", metavar="ADAPTER"),
 ]
+AdaptersArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors), or several.", metavar="ADAPTER"
+    ),
+]
 HERE = Path()

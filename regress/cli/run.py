@@ -18,7 +18,7 @@ from regress.suite import read_project
 from regress.suite.project import parse_variant
 
 if TYPE_CHECKING:
-    from regress.run.check import Bench
+    from regress.run.bench import Bench
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
         raise UsageError("--write-merged belongs to the variant merged.")
     if again and parsed.kind is not VariantKind.BASE:
         raise UsageError("--again belongs to the variant base: it measures the machine, not a candidate.")
-    from regress.run.check import Mode, adapter_bench, evaluate, open_bench
+    from regress.run.bench import Mode, adapter_bench, evaluate, open_bench
     from regress.run.engines import load_engine
 
     bench = open_bench(read_project(project))

@@ -49,6 +49,12 @@ def record_attempt(baselines: Path, lock: Lock, candidate: str, *, now: datetime
     return Attempt(number=number, alpha=spent_alpha(float(lock.promise["policy"]["alpha"]), number))
 
 
+def next_attempt(baselines: Path, lock: Lock) -> Attempt:
+    """What a candidate that was never judged on these questions would be, and may spend; nothing is entered."""
+    number = len(_candidates(baselines / ATTEMPTS_FILE, _questions(lock))) + 1
+    return Attempt(number=number, alpha=spent_alpha(float(lock.promise["policy"]["alpha"]), number))
+
+
 def _questions(lock: Lock) -> dict[str, str]:
     """The protected suites' item sets, by name."""
     suites: Mapping[str, Any] = lock.promise["suites"]

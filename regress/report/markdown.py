@@ -24,7 +24,9 @@ from regress.report.words import (
 )
 from regress.schema import Decision, Flip, Role, SuiteComparison, SuiteVerdict, Verdict
 
-_ICONS = {"PROMOTE": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔", "REFUSED": "⛔"}
+SUMMARY = "summary.md"
+
+ICONS = {"PROMOTE": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔", "REFUSED": "⛔"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&$])")
 _BEGINNING = re.compile(r"^(\d*)([-=.])")  # of a list, a rule or an underlined heading
 REPLY_LIMIT = 600
@@ -32,7 +34,7 @@ REPLY_LIMIT = 600
 
 def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
     """The summary's text, verdict first."""
-    parts = [f"# {_ICONS[decision.ruling]} {decision.ruling.value}", "", escaped(headline(decision)), ""]
+    parts = [f"# {ICONS[decision.ruling]} {decision.ruling.value}", "", escaped(headline(decision)), ""]
     rows = noteworthy(decision)
     if rows:
         parts += _table(rows)

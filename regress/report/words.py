@@ -89,6 +89,19 @@ def headline(decision: Decision) -> str:
             return f"{who} may replace the base: every protected suite is within its margin{_gains(decision)}."
 
 
+def why(decision: Decision) -> str:
+    """What the decision comes from, in a few words, where the candidate and the ruling stand beside it."""
+    match decision.ruling:
+        case Ruling.REFUSED:
+            return _sentence(decision.reasons).rstrip(".")
+        case Ruling.REJECT:
+            return _losses(decision)
+        case Ruling.INCONCLUSIVE:
+            return _open(decision)
+        case Ruling.PROMOTE:
+            return f"within every margin{_gains(decision)}"
+
+
 def _sentence(reasons: Sequence[str]) -> str:
     text = visible("; ".join(reasons))
     return text if text.endswith(".") else text + "."

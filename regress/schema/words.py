@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 
 
@@ -14,6 +15,12 @@ class Exit(IntEnum):
     REJECT = 3
     INCONCLUSIVE = 4
     REFUSED = 5
+
+    @staticmethod
+    def worst(codes: Iterable[Exit]) -> Exit:
+        """BUG before USAGE, REFUSED, REJECT, INCONCLUSIVE and PROMOTE; raises ValueError where there is none."""
+        order = (Exit.BUG, Exit.USAGE, Exit.REFUSED, Exit.REJECT, Exit.INCONCLUSIVE, Exit.PROMOTE)
+        return min(codes, key=order.index)
 
 
 class Category(StrEnum):

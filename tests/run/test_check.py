@@ -12,7 +12,8 @@ from fake_engine import FakeEngine, Stage, Ticks, open_stage, write_project
 
 from regress.errors import AdapterError, ComparisonError, StoreError
 from regress.hashing.models import read_model
-from regress.run.check import Bench, EngineFactory, check
+from regress.run.bench import Bench, EngineFactory
+from regress.run.check import check
 from regress.run.judge import Judgement
 from regress.run.stored import judge_stored
 from regress.schema import Precision, Ruling, VariantKind

@@ -15,7 +15,8 @@ from regress.errors import StoreError
 from regress.hashing.models import read_model
 from regress.labels import LABELS_FILE, Label, read_labels, store_label
 from regress.lock.attempts import ATTEMPTS_FILE
-from regress.run.check import Bench, check
+from regress.run.bench import Bench
+from regress.run.check import check
 from regress.run.judge import Judgement
 from regress.run.stored import judge_stored
 from regress.safety import next_to_label

@@ -15,7 +15,8 @@ from regress.errors import StoreError
 from regress.hashing.models import read_model
 from regress.lock.promise import ITEM_ORDER_SEED
 from regress.plan import item_order
-from regress.run.check import Bench, Mode, check
+from regress.run.bench import Bench, Mode
+from regress.run.check import check
 from regress.run.judge import Judgement
 from regress.run.looks import LOOKS, LookByLook, may_stop
 from regress.run.stored import judge_stored

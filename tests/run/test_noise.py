@@ -10,7 +10,8 @@ from test_check import an_adapter
 
 from regress.cli import main
 from regress.hashing.models import read_model
-from regress.run.check import Bench, Mode, check, evaluate
+from regress.run.bench import Bench, Mode, evaluate
+from regress.run.check import check
 from regress.run.noise import noise_check, noise_floors
 from regress.schema import NoiseFloor, PairCounts, Policy, Ruling, Variant, VariantKind
 from regress.stats.intervals import mcnemar_midp

@@ -15,7 +15,7 @@ from regress.hashing.canonical import digest_promise
 from regress.hashing.models import ModelFiles, read_model
 from regress.lock.lockfile import HISTORY_LABEL
 from regress.lock.promise import load
-from regress.run.check import Bench, Mode, evaluate
+from regress.run.bench import Bench, Mode, evaluate
 from regress.run.pilot import measured_noise
 from regress.schema import NoiseFloor, Precision, Variant, VariantKind
 from regress.store.chain import ChainWriter

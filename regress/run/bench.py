@@ -1,0 +1,304 @@
+"""Whom to ask and where it is kept: a project whose lock holds, an adapter in its private copy, resident weights."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from regress.backends.adapter_files import AdapterFiles, open_adapter
+from regress.backends.protocol import Engine, release
+from regress.backends.tokenizer_match import compare_tokenizers
+from regress.errors import AdapterError, Refused
+from regress.hashing.files import verify_copy
+from regress.hashing.models import ModelFiles, locate_model, read_model
+from regress.lock.attempts import record_attempt
+from regress.lock.lockfile import Lock, read_lock, verify
+from regress.lock.promise import Loaded, load
+from regress.run.judge import run_folders, store_preflight, trained_under_lock
+from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
+from regress.run.noise import AGAIN
+from regress.run.preflight import Prints, canaries, preflight
+from regress.run.progress import Progress
+from regress.run.session import Questions, render, run_variant, settings_digest
+from regress.schema import Candidate, Check, Manifest, Precision, Variant, VariantKind
+from regress.store.runs import load_run
+from regress.suite import Project, read_suites
+
+EngineFactory = Callable[[Path, Precision, str, int | None], Engine]
+"""(model folder, precision or AUTO, device, batch tokens or None) -> resident engine"""
+
+
+class Mode(StrEnum):
+    """How items are asked; the value begins the run's batch policy, so that only like is compared with like."""
+
+    ALL = ""
+    AGAIN = AGAIN
+    LOOKS = LOOKS
+    SCREEN = SCREEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A project whose lock holds: suites read, base digested, nothing loaded yet."""
+
+    loaded: Loaded
+    lock: Lock
+    base: ModelFiles
+
+
+def open_bench(project: Project) -> Bench:
+    """Read the suites and the lock and verify each against the other; raises SuiteError, ModelError or LockError."""
+    loaded = load(project, read_suites(project.suite_paths()), check_items=False)
+    lock = read_lock(project.baselines)
+    base = read_model(locate_model(project.file.base.model, project.file.base.revision, project.folder))
+    verify(lock, loaded, base)
+    return Bench(loaded=loaded, lock=lock, base=base)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What stays the same for every adapter and variant of one command."""
+
+    bench: Bench
+    engine_for: EngineFactory
+    progress: Progress
+    mode: Mode = Mode.ALL
+
+
+@dataclass(slots=True, kw_only=True)
+class CandidateBench:
+    """An adapter in its private copy, and what was checked about it so far."""
+
+    files: AdapterFiles
+    record: Candidate
+    checks: list[Check]
+
+
+@contextmanager
+def adapter_bench(bench: Bench, adapter: Path) -> Iterator[CandidateBench]:
+    """A private copy of the adapter for as long as the block lasts, hashed before and after."""
+    with tempfile.TemporaryDirectory(prefix="regress-") as private:
+        files = open_adapter(adapter, Path(private) / "adapter")
+        under_lock = trained_under_lock(files.training_record, bench.lock)
+        record = Candidate(kind="adapter", digest=files.digest, path=str(adapter), trained_under_lock=under_lock)
+        checks = [
+            Check(name="base-is-locked", ok=True, detail=_base_detail(files, under_lock)),
+            *compare_tokenizers(bench.base.folder, files.folder),
+        ]
+        _stop_on_failure(checks)
+        yield CandidateBench(files=files, record=record, checks=checks)
+        verify_copy(files.files, files.folder, refuse=AdapterError)
+
+
+class Resident:
+    """The base at one precision, loaded when it is first needed; adapters are attached to it one after the other.
+
+    With `watched` it is compared, before each further adapter, with what it was when it was loaded, bit for bit.
+    """
+
+    def __init__(self, job: Job, precision: Precision, *, watched: bool = False) -> None:
+        self._job = job
+        self._precision = precision
+        self._watched = watched
+        self._engine: Engine | None = None
+        self._questions: Questions | None = None
+        self._fresh: Prints | None = None
+        self._failure: Refused | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    def drop(self) -> None:
+        """Let the weights go: they are loaded again where somebody asks for them, without what an adapter left."""
+        if self._engine is not None:
+            release(self._engine)
+        self._engine = None
+
+    def as_base(self) -> tuple[Engine, Questions]:
+        """The engine, acting as the base, and every item as it will see it.
+
+        Raises what loading raised, again without another attempt, to everybody who asks after a failure.
+        """
+        if self._engine is not None and self._watched:
+            self._engine.use(Variant(kind=VariantKind.BASE))
+            if not self._is_as_loaded(self._engine):
+                self._job.progress.say("the base is not what it was before the last adapter: it is loaded again")
+                self.drop()
+        if self._engine is None or self._questions is None:
+            return self._load()
+        return self._engine, self._questions
+
+    def _load(self) -> tuple[Engine, Questions]:
+        if self._failure is not None:
+            raise self._failure
+        bench = self._job.bench
+        settings = bench.loaded.project.file.engine
+        self._job.progress.say(f"loading the base ({bench.base.folder.name}, {self._precision})")
+        tokens = None if settings.batch_tokens == "auto" else settings.batch_tokens
+        try:
+            self._engine = engine = self._job.engine_for(bench.base.folder, self._precision, settings.device, tokens)
+            self._questions = questions = self._questions or render(engine, bench.loaded)
+            self._fresh = engine.fingerprint(canaries(questions)) if self._watched else None
+        except Refused as failure:
+            self._failure = failure
+            raise
+        return engine, questions
+
+    def _is_as_loaded(self, engine: Engine) -> bool:
+        if self._questions is None or self._fresh is None:
+            return False
+        return bool(np.array_equal(engine.fingerprint(canaries(self._questions)), self._fresh))
+
+
+def prepare(job: Job, candidate: CandidateBench, resident: Resident) -> tuple[Engine, Questions]:
+    """Attach the adapter and check it; raises AdapterError before any item is asked of one that fails."""
+    engine, questions = resident.as_base()
+    job.progress.say("preflight")
+    candidate.checks += preflight(engine, questions, str(candidate.files.folder))
+    store_preflight(job.bench.loaded.project, job.bench.lock, candidate.files.digest, candidate.checks)
+    _stop_on_failure(candidate.checks)
+    return engine, questions
+
+
+def run_all(
+    job: Job,
+    candidate: CandidateBench | None,
+    engine: Engine,
+    questions: Questions,
+    variants: Sequence[Variant],
+    folders: dict[Variant, Path],
+) -> None:
+    """A sealed run of each variant, its folder entered in `folders`, which holds those of before."""
+    for variant in variants:
+        engine.use(variant)
+        folders[variant] = _run(job, candidate, variant, engine, questions, _portions(job, candidate, variant, folders))
+
+
+def evaluate(
+    bench: Bench,
+    candidate: CandidateBench | None,
+    variants: Sequence[Variant],
+    *,
+    engine_for: EngineFactory,
+    progress: Progress,
+    write_merged: Path | None = None,
+    mode: Mode = Mode.ALL,
+) -> dict[Variant, Path]:
+    """Sealed runs of the variants; the base is loaded once for each precision and serves all of them.
+
+    With `write_merged` the merged model is also written there as an ordinary checkpoint. `mode` says in
+    which company and how far items are asked.
+    """
+    job = Job(bench=bench, engine_for=engine_for, progress=progress, mode=mode)
+    folders: dict[Variant, Path] = {}
+    for precision, group in by_precision(variants, bench.loaded.project.file.engine.dtype).items():
+        with Resident(job, precision) as resident:
+            _evaluate_group(job, candidate, resident, group, folders, write_merged)
+    return folders
+
+
+def _evaluate_group(
+    job: Job,
+    candidate: CandidateBench | None,
+    resident: Resident,
+    group: Sequence[Variant],
+    folders: dict[Variant, Path],
+    write_merged: Path | None,
+) -> None:
+    """A function of its own, so that nothing holds these weights while those of the next precision are loaded."""
+    engine, questions = resident.as_base() if candidate is None else prepare(job, candidate, resident)
+    run_all(job, candidate, engine, questions, group, folders)
+    if write_merged is not None:
+        engine.save_merged(write_merged)
+
+
+def _run(
+    job: Job,
+    candidate: CandidateBench | None,
+    variant: Variant,
+    engine: Engine,
+    questions: Questions,
+    portions: Portions,
+) -> Path:
+    bench, mode = job.bench, job.mode
+    project = bench.loaded.project
+    is_base = variant.kind is VariantKind.BASE
+    manifest = Manifest(
+        lock=bench.lock.digest,
+        variant=f"{variant.kind}@{engine.precision}",
+        base=bench.base.digest,
+        adapter=None if is_base or candidate is None else candidate.files.digest,
+        tokenizer=bench.base.tokenizer_digest,
+        template=bench.base.template_digest,
+        backend=engine.name,
+        device=engine.device,
+        batch_policy=mode.value + engine.batch_policy,
+        settings=settings_digest(bench.loaded),
+    )
+    parent = project.baselines / "runs" if is_base else project.runs
+    parent.mkdir(parents=True, exist_ok=True)
+    again = mode is Mode.AGAIN
+    return run_variant(
+        engine,
+        questions,
+        manifest,
+        parent,
+        reuse_from=[] if again else run_folders(project),
+        progress=job.progress,
+        portions=portions,
+        again=again,
+    )
+
+
+def _portions(
+    job: Job, candidate: CandidateBench | None, variant: Variant, folders: Mapping[Variant, Path]
+) -> Portions:
+    """The looks of one variant; a candidate's stops are judged against the base at its own precision, if there is one.
+
+    Looking spends alpha, so the attempt is entered before the first look.
+    """
+    if job.mode not in (Mode.LOOKS, Mode.SCREEN):
+        return AllAtOnce()
+    bench = job.bench
+    policy = bench.loaded.project.policy
+    bases = {known.precision: folder for known, folder in folders.items() if known.kind is VariantKind.BASE}
+    if candidate is None or variant.kind is VariantKind.BASE or not bases:
+        return LookByLook(policy=policy, alpha=float(policy.alpha), base=None)
+    base = load_run(bases.get(variant.precision, next(iter(bases.values()))))
+    baselines = bench.loaded.project.baselines
+    attempt = record_attempt(baselines, bench.lock, candidate.record.digest, now=datetime.now(UTC))
+    return LookByLook(policy=policy, alpha=attempt.alpha, base=base.outcomes, screening=job.mode is Mode.SCREEN)
+
+
+def by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precision, list[Variant]]:
+    """Variants grouped by the precision they need, base first in each group."""
+    order = [VariantKind.BASE, VariantKind.ADAPTER, VariantKind.MERGED]
+    groups: dict[Precision, list[Variant]] = {}
+    for variant in sorted(variants, key=lambda v: order.index(v.kind)):
+        precision = default if variant.precision is Precision.AUTO else variant.precision
+        groups.setdefault(precision, []).append(variant)
+    return groups
+
+
+def _stop_on_failure(checks: Sequence[Check]) -> None:
+    """No item is asked of a candidate that failed its preflight."""
+    failed = [check for check in checks if not check.ok]
+    if failed:
+        raise AdapterError("; ".join(f"{check.name}: {check.detail}" for check in failed) + ".")
+
+
+def _base_detail(files: AdapterFiles, under_lock: bool) -> str:
+    if under_lock:
+        return "the training record names the locked base's weights"
+    return f"no training record; the adapter calls its base {files.base_name!r}, and a name proves nothing"
