@@ -79,7 +79,6 @@ class Suite:
     scorer: ScorerSpec
     margin: Decimal | None  # largest acceptable drop, 0.01 = one point; always there where role is protect
     min_gain: Decimal | None = None
-    special_tokens: bool = True  # raw prompts: whether the tokenizer adds its own (lm-eval tasks: as lm-eval does)
     truncate: bool = False  # cut what exceeds the context window from the left, as lm-eval does, in place of refusing
     items: tuple[Item, ...]
     path: str  # the suite file, for messages

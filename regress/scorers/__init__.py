@@ -21,6 +21,7 @@ from regress.scorers import (
     exact_match,
     json_equal,
     json_schema,
+    lm_eval,
     numeric,
     refusal,
     regex,
@@ -38,6 +39,7 @@ SCORERS: dict[str, Scorer[Any]] = {
     "exact_match": exact_match.SCORER,
     "json_equal": json_equal.SCORER,
     "json_schema": json_schema.SCORER,
+    "lm_eval": lm_eval.SCORER,
     "numeric": numeric.SCORER,
     "refusal": refusal.SCORER,
     "regex": regex.SCORER,
@@ -82,7 +84,7 @@ def bind(suite: Suite, *, check_items: bool = True) -> BoundScorer:
             suite file, or the items file and the item's line.
     """
     scorer = _find(suite)
-    if scorer.asks is not suite.ask:
+    if scorer.asks not in (None, suite.ask):
         others = ", ".join(name for name, other in SCORERS.items() if other.asks is suite.ask)
         raise _refused(
             suite, f"scorer {scorer.name} works with `ask: {scorer.asks}`, not `ask: {suite.ask}`; that has {others}"

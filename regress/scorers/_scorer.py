@@ -69,7 +69,7 @@ class Scorer(Generic[O]):
 
     name: str
     version: int
-    asks: Ask
+    asks: Ask | None  # None: whatever its suite asks
     options: type[O]
     lacks: Callable[[Item, O], str | None]  # what keeps the item from being scored, as a clause: "has no target"
     score: Callable[[Reply, Item, O], Score]

@@ -32,25 +32,37 @@ class ItemFile(FileModel):
     prompt: Annotated[StrictStr, Field(min_length=1)] | None = None
     messages: Annotated[tuple[MessageFile, ...], Field(min_length=1)] | None = None
     target: StrictStr | Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None
-    choices: Annotated[tuple[Annotated[StrictStr, Field(min_length=1)], ...], Field(min_length=2)] | None = None
+    choices: Annotated[tuple[Annotated[StrictStr, Field(min_length=1)], ...], Field(min_length=1)] | None = None
+    contexts: tuple[StrictStr, ...] | None = None
     answer: Annotated[StrictInt, Field(ge=0)] | None = None
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
     cluster: Label | None = None
     slice: Label | None = None
+    source: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> ItemFile:
-        if (self.prompt is None) == (self.messages is None):
-            raise ValueError("an item has either 'prompt' or 'messages'.")
+        if sum(given is not None for given in (self.prompt, self.messages, self.contexts)) != 1:
+            raise ValueError("an item has either 'prompt' or 'messages', or 'contexts', one for each choice.")
         if self.messages is not None and self.messages[-1].role == "assistant":
             raise ValueError("the last of 'messages' is the assistant's: nothing is left to ask.")
-        if (self.choices is None) != (self.answer is None):
-            raise ValueError("'choices' and 'answer' belong together.")
         if self.choices is not None and self.answer is not None and self.answer >= len(self.choices):
             raise ValueError(f"answer {self.answer} names none of {len(self.choices)} choices (the first is 0).")
-        if self.choices is not None and len(set(self.choices)) != len(self.choices):
-            raise ValueError("two of 'choices' are the same.")
+        if self.contexts is not None and len(self.contexts) != len(self.choices or ()):
+            raise ValueError(f"{len(self.contexts)} 'contexts' for {len(self.choices or ())} choices.")
+        if self.source is None:  # an imported task says itself what is right, and may ask about one text only
+            self._is_a_question()
         return self
+
+    def _is_a_question(self) -> None:
+        """What we ask of an item that we score by ourselves."""
+        if (self.choices is None) != (self.answer is None):
+            raise ValueError("'choices' and 'answer' belong together.")
+        if self.choices is not None and len(self.choices) < 2:
+            raise ValueError(f"choices is {list(self.choices)}: one choice leaves nothing to choose.")
+        asked = list(zip(self.contexts or ("",) * len(self.choices or ()), self.choices or (), strict=True))
+        if len(set(asked)) != len(asked):
+            raise ValueError("two of 'choices' are the same.")
 
 
 def read_items(path: Path) -> tuple[Item, ...]:
@@ -100,21 +112,23 @@ def _read_item(line: bytes, path: Path, number: int) -> Item:
 
 
 def _item(file: ItemFile, content: object, number: int) -> Item:
-    messages = (
-        (Message(role="user", content=file.prompt),)
-        if file.prompt is not None
-        else tuple(Message(role=m.role, content=m.content) for m in file.messages or ())
-    )
+    if file.messages is not None:
+        messages = tuple(Message(role=m.role, content=m.content) for m in file.messages)
+    else:  # with contexts it is what people see of the item
+        shown = next(filter(None, file.contexts or ()), "") if file.prompt is None else file.prompt
+        messages = (Message(role="user", content=shown),)
     targets = (file.target,) if isinstance(file.target, str) else (file.target or ())
     return Item(
         id=file.id,
         messages=messages,
         targets=targets,
         choices=file.choices or (),
+        contexts=file.contexts or (),
         answer=file.answer,
         schema=file.schema_,
         cluster=file.cluster,
         slice=file.slice,
+        source=file.source,
         digest=digest_json(content),
         line=number,
     )

@@ -11,7 +11,9 @@ from pydantic import Field, StrictInt, StrictStr, model_validator
 from regress.errors import SuiteError
 from regress.schema import Ask, Category, GenerationSettings, PromptStyle, Role, ScorerSpec, Suite
 from regress.suite import strict_yaml
+from regress.suite.frozen import LmEvalSection, read_frozen
 from regress.suite.items import read_items
+from regress.suite.strict_yaml import Document
 from regress.suite.validate import FileModel, Name, Number, validated
 
 Share = Annotated[Number, Field(gt=0, lt=1)]
@@ -52,11 +54,12 @@ class SuiteFile(FileModel):
     version: Annotated[StrictInt, Field(ge=1)]
     category: Category
     role: Role = Role.PROTECT
-    items: StrictStr
-    ask: Ask
+    items: StrictStr = ""  # this, ask and scorer: needed unless an lm-eval task gives them
+    lm_eval: LmEvalSection | None = None
+    ask: Ask = Ask.GENERATE
     prompt: PromptStyle = PromptStyle.CHAT
     generation: GenerationFile = GenerationFile()
-    scorer: StrictStr | dict[str, Any]
+    scorer: StrictStr | dict[str, Any] = ""
     margin: Share | None = None
     min_gain: Share | None = None
 
@@ -70,14 +73,35 @@ class SuiteFile(FileModel):
             raise ValueError("generation belongs to ask generate; ask choose reads log-likelihoods and writes nothing.")
         return self
 
+    @model_validator(mode="after")
+    def _has_items(self) -> SuiteFile:
+        given = self.model_fields_set
+        if self.lm_eval is None:
+            for key in ("items", "ask", "scorer"):
+                if key not in given:
+                    raise ValueError(f"the key {key!r} is missing{' (or lm_eval)' if key == 'items' else ''}.")
+        elif theirs := [key for key in ("items", "ask", "scorer", "generation") if key in given]:
+            raise ValueError(f"{theirs[0]} stands beside lm_eval, and comes from the task there. Leave it out.")
+        return self
+
+    @property
+    def prompt_style(self) -> PromptStyle:
+        """Raw for an lm-eval task that says nothing else, as lm-eval does."""
+        return PromptStyle.RAW if self.lm_eval and "prompt" not in self.model_fields_set else self.prompt
+
+
+def read_suite_file(path: Path) -> tuple[SuiteFile, Document]:
+    """The settings alone, without the items; raises SuiteError with file, line, key and choices."""
+    document = strict_yaml.read(path, SuiteError)
+    return validated(SuiteFile, document.value, path=path, line_of=document.line_of, error=SuiteError), document
+
 
 def read_suite(path: Path) -> Suite:
     """One suite with all its items; raises SuiteError with file, line, key and choices."""
-    document = strict_yaml.read(path, SuiteError)
-    file = validated(SuiteFile, document.value, path=path, line_of=document.line_of, error=SuiteError)
-    scorer = _scorer_spec(file.scorer, path, document.line_of(("scorer",)))
+    file, document = read_suite_file(path)
+    if file.lm_eval is not None:
+        return _frozen_suite(file, path, document.line_of(("lm_eval",)))
     items_path = _items_path(file.items, path, document.line_of(("items",)))
-    items = read_items(items_path)
     return Suite(
         name=file.name,
         version=file.version,
@@ -86,12 +110,34 @@ def read_suite(path: Path) -> Suite:
         ask=file.ask,
         prompt=file.prompt,
         generation=file.generation.settings(),
-        scorer=scorer,
+        scorer=_scorer_spec(file.scorer, path, document.line_of(("scorer",))),
         margin=file.margin,
         min_gain=file.min_gain,
-        items=items,
+        items=read_items(items_path),
         path=str(path),
         items_path=str(items_path),
+    )
+
+
+def _frozen_suite(file: SuiteFile, path: Path, line: int) -> Suite:
+    """A suite whose items an lm-eval task gave."""
+    assert file.lm_eval is not None
+    frozen = read_frozen(path, file.name, file.lm_eval, file.prompt_style, line)
+    return Suite(
+        name=file.name,
+        version=file.version,
+        category=file.category,
+        role=file.role,
+        ask=frozen.file.ask,
+        prompt=file.prompt_style,
+        generation=frozen.generation,
+        scorer=frozen.scorer,
+        margin=file.margin,
+        min_gain=file.min_gain,
+        truncate=True,
+        items=frozen.items,
+        path=str(path),
+        items_path=str(frozen.items_path),
     )
 
 

@@ -35,7 +35,7 @@ def suite(scorer: str, *items: Item, ask: Ask | None = None, options: Mapping[st
         version=1,
         category=Category.FORMAT,
         role=Role.PROTECT,
-        ask=ask or (known.asks if known else Ask.GENERATE),
+        ask=ask or (known and known.asks) or Ask.GENERATE,
         prompt=PromptStyle.CHAT,
         generation=GenerationSettings(),
         scorer=ScorerSpec(name=scorer, options=options or {}),

@@ -46,7 +46,7 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     assert suite.min_gain is None
 
 
-KEYS = "Known keys: name, version, category, role, items, ask, prompt, generation, scorer, margin, min_gain."
+KEYS = "Known keys: name, version, category, role, items, lm_eval, ask, prompt, generation, scorer, margin, min_gain."
 
 
 @pytest.mark.parametrize(
