@@ -5,7 +5,8 @@
 A Llama of random weights in bf16 (1B-class shapes unless told otherwise) answers multiple-choice items behind the same
 few-shot examples. Both sides hold the same weights in the same process and are asked the same texts; what is timed is
 one variant's answers, planning and tokenising included, once everything is warm (`first` is the first time). lm-eval
-runs at the best of several batch sizes. Without lm-eval that column is left out.
+runs at several batch sizes; the best one counts. Texts are tokenised and packed once for all variants. Without lm-eval
+that column is left out.
 
 The limit is the time that the arithmetic alone would take at the machine's measured matrix rate: 2·body·U for U
 distinct tokens, attention, 2·H·V·N for N distinct positions whose logits are needed. For replies it is what reading the
@@ -94,12 +95,13 @@ def choices(engine: HFEngine, suite: Suite, rates: tuple[float, float], options:
     print(f"choices, prefix {prefix}, {len(suite.items)} items, {unique:,} distinct tokens behind it")
     print(f"  ours: {seconds:.3f} s (first {first:.3f}); tokenising {render:.3f}; answering alone {answers:.3f} s")
     print(f"  limit {limit:.3f} s: answering reaches {limit / answers:.0%}, all of it {limit / seconds:.0%}")
+    once, each = seconds - answers, answers
     for size in options.batch_sizes:
-        theirs(engine, suite, found, size, seconds)
+        theirs(engine, suite, found, size, (once, each))
     print(flush=True)
 
 
-def theirs(engine: HFEngine, suite: Suite, found: dict[int, Reply], size: int, seconds: float) -> None:
+def theirs(engine: HFEngine, suite: Suite, found: dict[int, Reply], size: int, seconds: tuple[float, float]) -> None:
     try:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
@@ -128,7 +130,9 @@ def theirs(engine: HFEngine, suite: Suite, found: dict[int, Reply], size: int, s
         picked += 1
         same += own.index(max(own)) == found[place].logprobs.index(max(found[place].logprobs))
     print(
-        f"  lm-eval, batch {size}: {elapsed:.2f} s = {elapsed / seconds:.1f} times ours; log-likelihoods differ by "
+        f"  lm-eval, batch {size}: {elapsed:.2f} s = {elapsed / seconds[1]:.1f} times our answering, "
+        f"{elapsed / sum(seconds):.1f} times all of it, {3 * elapsed / (seconds[0] + 3 * seconds[1]):.1f} times with "
+        f"three variants; log-likelihoods differ by "
         f"{gaps[len(gaps) // 2]:.3f} (median), {gaps[-1]:.3f} (largest) nats, {same} of {picked} choices equal",
         flush=True,
     )
@@ -142,7 +146,9 @@ def replies(engine: HFEngine, suite: Suite, rates: tuple[float, float]) -> None:
     slots, prefix = batches[0].plan.slots, len(batches[0].plan.prefix)
     own = sum(reply.prompt_tokens - prefix + reply.reply_tokens / 2 for reply in found.values()) / len(found)
     steps = written / min(slots, len(found))
-    limit = steps * decode_limit(engine, min(slots, len(found)), own, prefix, rates)
+    tails = sum(reply.prompt_tokens - prefix for reply in found.values()) + prefix
+    limit = prefill_limit(engine, tails, len(found), prefix, rates[0])
+    limit += steps * decode_limit(engine, min(slots, len(found)), own, prefix, rates)
     print(f"replies, prefix {prefix}, {len(found)} items, {written:,} tokens written in {slots} slots")
     print(f"  ours: {seconds:.3f} s (first {first:.3f}), {written / seconds:,.0f} tokens/s; ", end="")
     print(f"limit {limit:.3f} s: {limit / seconds:.0%}", flush=True)

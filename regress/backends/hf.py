@@ -20,12 +20,11 @@ import torch
 
 from regress.backends import generating, plain, scoring
 from regress.backends.fused_norms import fuse_norms
-from regress.backends.packing import Asked, trie
 from regress.backends.protocol import Batch, Placed, Request, Tokens
 from regress.backends.rendering import Renderer
 from regress.backends.resident import ResidentModel
+from regress.backends.self_test import differs_from_plain
 from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
-from regress.backends.slots import Slots
 from regress.backends.stopping import Ending
 from regress.errors import BackendError
 from regress.hashing.canonical import digest_json
@@ -42,9 +41,6 @@ ROW_TOKENS = {"cpu": 512, "cuda": 16_384}
 MOST_SLOTS = {"cpu": 64, "cuda": 512}
 GROUP_OVERHEAD = {"cpu": 64, "cuda": 2_048}
 """Tokens whose computing costs as much as one more forward pass."""
-
-SELF_TEST_TOLERANCE = {Precision.FP32: 1e-3, Precision.BF16: 0.5, Precision.NF4: 0.5}
-"""Nats by which a short continuation may differ from a plain forward pass."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -71,11 +67,23 @@ class HFEngine:
         self._plans: dict[str, list[Batch]] = {}
         if device.type == "cuda":
             fuse_norms(self.resident.model)
-        with torch.inference_mode():
-            self._shares = agrees_with_plain(self._forward, self.resident.model, precision, device)
-            if not self._shares and self._forward.separate:
-                self._forward = SharedForward(config)
-                self._shares = agrees_with_plain(self._forward, self.resident.model, precision, device)
+        self._shares = self._settle_forward()
+
+    def _settle_forward(self) -> bool:
+        """Take the fastest way that answers like a plain forward pass; returns whether there is any."""
+        model = self.resident.model
+        ways = [self._forward, SharedForward(self.resident.config)] if self._forward.separate else [self._forward]
+        for way in ways:
+            reason = differs_from_plain(way, model, self.precision, self._device)
+            if reason is None:
+                self._forward = way
+                return True
+            warnings.warn(
+                f"{type(model).__name__} is answered in a slower way, since the faster fails its self-test: {reason}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return False
 
     @property
     def name(self) -> str:
@@ -240,49 +248,6 @@ def _smaller(batch: Batch, known: Collection[int]) -> tuple[Batch, ...]:
             plan=replace(batch.plan, slots=batch.plan.slots // 2),
         ),
     )
-
-
-def agrees_with_plain(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> bool:
-    """Whether this family of models answers tries behind a prefix as it answers each sequence by itself.
-
-    Tried on made-up tokens when the weights are loaded: families with another kind of state than keys and values, or
-    with positions that are not given by `position_ids`, don't.
-    """
-    vocabulary = int(model.config.get_text_config().vocab_size)
-    token = [(7919 * k + 13) % vocabulary for k in range(40)]
-    made_up = Request(
-        item="self-test",
-        prompt=tuple(token[:20]),
-        contexts=(tuple(token[:20]), tuple(token[:20]), tuple(token[:17])),
-        choices=(tuple(token[20:24]), (*token[20:22], *token[30:33]), tuple(token[33:36])),
-        digest="",
-    )
-    try:
-        prefix = forward.prefix(model, tuple(token[:8]), device)
-        packed = scoring.packed_behind(prefix.tokens, [[made_up]])
-        batch = Batch(places=(0,), requests=(made_up,), plan=packed)
-        shared = scoring.score(model, forward, batch, prefix, device)[0].logprobs
-        step = _one_step(forward, model, prefix, token[8:21], device)
-    except (TypeError, ValueError, AttributeError, RuntimeError, NotImplementedError, IndexError, BackendError):
-        return False
-    known = plain.score(model, batch, device)[0].logprobs
-    known_step = plain.next_log_probs(model, tuple(token[:21]), device)
-    gaps = [abs(a - b) for a, b in zip(shared, known, strict=True)]
-    likely = known_step.topk(5).indices
-    gaps.append(float((step - known_step)[likely].abs().max()))
-    return all(gap <= SELF_TEST_TOLERANCE[precision] for gap in gaps)
-
-
-def _one_step(
-    forward: SharedForward, model: Any, prefix: Prefix, tokens: Sequence[int], device: torch.device
-) -> torch.Tensor:
-    """float32 log-probabilities behind prefix and tokens, the last of which goes through a slot, (V,)."""
-    *before, last = tokens
-    rows = forward.rows([trie([Asked(owner=0, tokens=(*before, 0), start=len(before))])], device)
-    _, added = forward.run(model, rows, prefix, torch.zeros(1, dtype=torch.long, device=device))
-    slots = Slots(model, forward, 1, len(tokens), prefix)
-    slots.fill(added, [len(before)])
-    return torch.log_softmax(slots.step(torch.tensor([last], device=device))[0], dim=-1)
 
 
 def cascades(config: Any, precision: Precision, device: torch.device) -> bool:

@@ -126,17 +126,9 @@ def _log_probs(logits: torch.Tensor, index: torch.Tensor, targets: torch.Tensor)
     for part in (slice(start, start + at_once) for start in range(0, len(logits), at_once)):
         largest, best[part] = logits[part].max(dim=-1)
         # The largest has log-probability largest - normaliser; this softmax reads half precision and sums in float32.
-        log_probs = _log_softmax(logits[part])
+        log_probs = torch.log_softmax(logits[part], dim=-1, dtype=torch.float32)
         normaliser[part] = largest.float() - log_probs.gather(-1, best[part].unsqueeze(-1)).squeeze(-1)
     return logits[index, targets].float() - normaliser[index], best[index] == targets
-
-
-def _log_softmax(logits: torch.Tensor) -> torch.Tensor:
-    """float32; CUDA's kernel widens half precision as it reads, without a copy in float32."""
-    if logits.is_cuda and logits.dtype in (torch.float16, torch.bfloat16):
-        widened: torch.Tensor = torch.ops.aten._log_softmax(logits, -1, half_to_float=True)
-        return widened
-    return torch.log_softmax(logits, dim=-1, dtype=torch.float32)
 
 
 def _replies(batch: Batch, sums: np.ndarray[Any, Any], greedy: np.ndarray[Any, Any]) -> list[Reply]:
