@@ -51,16 +51,17 @@ def decide(
     candidate: Candidate | None,
     lock: str | None,
     attempt: Attempt | None = None,
+    left_out: Sequence[str] = (),
 ) -> Decision:
     """The decision on one candidate, at the alpha that its attempt may spend (without one: the policy's).
 
-    Anything missing, unpaired or in error, a failed check, and a policy or lock that requires nothing are REFUSED: only
-    complete evidence can promote, and only complete evidence can reject.
+    `left_out` names locked variants that were not asked for: without them nothing is concluded. Anything missing,
+    unpaired or in error, a failed check, and a policy or lock that requires nothing are REFUSED: only complete evidence
+    can promote, and only complete evidence can reject.
     """
-    if attempt is not None:
-        policy = replace(policy, alpha=Decimal(repr(attempt.alpha)))
+    policy = _at_alpha(policy, attempt)
     verdicts = adjust([judge(comparison, policy) for comparison in comparisons])
-    refusals = _refusals(comparisons, expected, checks, policy)
+    refusals = [*_left_out(left_out), *_refusals(comparisons, expected, checks, policy)]
     if refusals:
         ruling, reasons = Ruling.REFUSED, refusals
     else:
@@ -74,6 +75,16 @@ def decide(
         checks=tuple(checks),
         reasons=tuple(reasons),
     )
+
+
+def _at_alpha(policy: Policy, attempt: Attempt | None) -> Policy:
+    return policy if attempt is None else replace(policy, alpha=Decimal(repr(attempt.alpha)))
+
+
+def inform(comparisons: Sequence[SuiteComparison], policy: Policy, attempt: Attempt | None) -> tuple[SuiteVerdict, ...]:
+    """What variants show that no lock names: tested like the others, corrected among themselves, deciding nothing."""
+    verdicts = adjust([judge(comparison, _at_alpha(policy, attempt)) for comparison in comparisons])
+    return tuple(replace(verdict, role=Role.INFORM) for verdict in verdicts)
 
 
 def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
@@ -208,6 +219,16 @@ def _refusals(
         elif _ended_without_a_stop(c, policy):
             reasons.append(f"{c.suite} ({c.variant}): ended after {c.counts.n} of {c.planned_n} items without a stop")
     return reasons
+
+
+def _left_out(variants: Sequence[str]) -> list[str]:
+    if not variants:
+        return []
+    are, were = ("is", "was") if len(variants) == 1 else ("are", "were")
+    return [
+        f"{', '.join(variants)} {are} in the lock and {were} left out, so nothing is concluded: check with every "
+        "locked variant (what is stored is not asked again)"
+    ]
 
 
 def _ended_without_a_stop(comparison: SuiteComparison, policy: Policy) -> bool:

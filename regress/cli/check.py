@@ -12,6 +12,7 @@ from regress.cli.deliver import deliver, not_promoted_until_decided
 from regress.cli.options import HERE, AdaptersArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
 from regress.cli.several import Order, judge_several, report_names
 from regress.errors import UsageError
+from regress.run.wanted import parse_variants
 
 
 def check(
@@ -32,6 +33,16 @@ def check(
             "rejects nobody, but counts as this candidate's attempt.",
         ),
     ] = False,
+    variants: Annotated[
+        str | None,
+        typer.Option(
+            "--variants",
+            metavar="LIST",
+            help="Run these instead of the locked ones: base,adapter,merged,adapter@nf4 ... What is not in the lock is "
+            "reported beside it and decides nothing; without a locked one nothing is concluded.",
+            show_default="those of the lock",
+        ),
+    ] = None,
     workers: WorkersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
@@ -46,8 +57,15 @@ def check(
     if stop_early and screen:
         raise UsageError("--stop-early decides and --screen does not: choose one.")
     names = report_names(adapters)
+    chosen = None if variants is None else parse_variants(variants)
     order = Order(
-        project=project, stop_early=stop_early, screen=screen, workers=workers, as_json=json, progress=Bar(quiet=quiet)
+        project=project,
+        stop_early=stop_early,
+        screen=screen,
+        variants=chosen,
+        workers=workers,
+        as_json=json,
+        progress=Bar(quiet=quiet),
     )
     try:
         return _judge_one(order, adapters[0]) if len(adapters) == 1 else judge_several(order, names)

@@ -23,7 +23,8 @@ from regress.cli.deliver import INDEX, REPORTS, VERDICTS, refused, take_away, wr
 from regress.errors import Refused, UsageError
 from regress.lock.attempts import next_attempt
 from regress.report import several, terminal, verdict_json
-from regress.schema import Attempt, Decision, Exit, SuiteComparison
+from regress.run.wanted import Wanted
+from regress.schema import Attempt, Decision, Exit, SuiteComparison, Variant
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite import read_project
 from regress.suite.project import FILE_NAME
@@ -86,6 +87,7 @@ class Order:
     project: Path
     stop_early: bool
     screen: bool
+    variants: tuple[Variant, ...] | None  # None: those of the lock
     workers: int | None
     as_json: bool
     progress: Bar
@@ -109,7 +111,8 @@ class Order:
 
         mode = Mode.LOOKS if self.stop_early else Mode.SCREEN if self.screen else Mode.ALL
         engine_for = partial(load_engine, workers=self.workers or bench.loaded.project.file.engine.workers)
-        return check_each(bench, adapters, engine_for=engine_for, progress=self.progress, mode=mode)
+        wanted = Wanted.of(bench.loaded.project.variants, self.variants)
+        return check_each(bench, adapters, engine_for=engine_for, progress=self.progress, mode=mode, wanted=wanted)
 
 
 def judge_several(order: Order, names: Mapping[Path, str]) -> Exit:

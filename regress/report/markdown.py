@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
+    BESIDE,
     EXAMPLES,
     attempt,
     change,
@@ -49,8 +50,17 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
         parts += [f"## Lost, for example ({len(chosen)})", ""]
         for comparison, flip in chosen:
             parts += _example(comparison, flip)
+    parts += _beside(decision)
     parts += _evidence(decision)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _beside(decision: Decision) -> list[str]:
+    if decision.beside is None:
+        return []
+    rows = _table(decision.beside.suites) if decision.beside.suites else []
+    missing = [f"- {escaped(reason)}" for reason in decision.beside.missing]
+    return [f"## Beside the lock: {BESIDE}", "", *rows, *missing, *([""] if missing else [])]
 
 
 def _table(rows: Sequence[SuiteVerdict]) -> list[str]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
+    BESIDE,
     attempt,
     change,
     examples,
@@ -50,9 +51,19 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     parts += _kinds(decision, comparisons)
     parts += _examples(decision, comparisons)
     parts += _open(decision)
+    parts += _beside(decision)
     if (spent := attempt(decision)) is not None:
         parts += [Text(""), Text(spent, style="dim")]
     return Group(*parts)
+
+
+def _beside(decision: Decision) -> list[RenderableType]:
+    """What was run beside the locked variants."""
+    if decision.beside is None:
+        return []
+    rows = decision.beside.suites
+    missing = [Padding(Text(visible(reason)), (0, 0, 0, 2)) for reason in decision.beside.missing]
+    return [Text(""), Text(BESIDE, style="dim"), *([_table(rows)] if rows else []), *missing]
 
 
 def _table(rows: Sequence[SuiteVerdict]) -> Table:

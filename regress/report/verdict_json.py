@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from regress.schema import VERDICT_FORMAT, Decision, Detected, Measured, SuiteVerdict
+from regress.schema import VERDICT_FORMAT, Beside, Decision, Detected, Measured, SuiteVerdict
 
 
 def as_object(decision: Decision) -> dict[str, Any]:
@@ -28,6 +28,15 @@ def as_object(decision: Decision) -> dict[str, Any]:
         "suites": [_suite(verdict) for verdict in decision.suites],
         "checks": [{"name": check.name, "ok": check.ok, "detail": _text(check.detail)} for check in decision.checks],
         "reasons": [_text(reason) for reason in decision.reasons],
+        "beside": decision.beside and _beside(decision.beside),
+    }
+
+
+def _beside(beside: Beside) -> dict[str, Any]:
+    """What was run beside the locked variants; every suite in it has the role inform."""
+    return {
+        "suites": [_suite(verdict) for verdict in beside.suites],
+        "missing": [_text(reason) for reason in beside.missing],
     }
 
 

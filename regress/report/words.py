@@ -139,6 +139,9 @@ def _gains(decision: Decision) -> str:
     return "".join(f", and {v.suite} gained {points(v.delta).lstrip('+')} points" for v in gains.values())
 
 
+BESIDE = "not in the lock, so it decides nothing"
+
+
 def attempt(decision: Decision) -> str | None:
     """What this candidate may still claim, where others were judged on the same questions before it."""
     if decision.attempt is None or decision.attempt.number == 1:

@@ -28,6 +28,7 @@ from regress.run.noise import AGAIN
 from regress.run.preflight import Prints, canaries, preflight
 from regress.run.progress import Progress
 from regress.run.session import Questions, render, run_variant, settings_digest
+from regress.run.wanted import by_precision
 from regress.schema import Candidate, Check, Manifest, Precision, Variant, VariantKind
 from regress.store.runs import load_run
 from regress.suite import Project, read_suites
@@ -161,12 +162,16 @@ class Resident:
         return bool(np.array_equal(engine.fingerprint(canaries(self._questions)), self._fresh))
 
 
-def prepare(job: Job, candidate: CandidateBench, resident: Resident) -> tuple[Engine, Questions]:
-    """Attach the adapter and check it; raises AdapterError before any item is asked of one that fails."""
+def prepare(job: Job, candidate: CandidateBench, resident: Resident, *, keep: bool = True) -> tuple[Engine, Questions]:
+    """Attach the adapter and check it; raises AdapterError before any item is asked of one that fails.
+
+    With `keep` the checks are stored for `gate`, which decides on every locked variant or not at all.
+    """
     engine, questions = resident.as_base()
     job.progress.say("preflight")
     candidate.checks += preflight(engine, questions, str(candidate.files.folder))
-    store_preflight(job.bench.loaded.project, job.bench.lock, candidate.files.digest, candidate.checks)
+    if keep:
+        store_preflight(job.bench.loaded.project, job.bench.lock, candidate.files.digest, candidate.checks)
     _stop_on_failure(candidate.checks)
     return engine, questions
 
@@ -279,16 +284,6 @@ def _portions(
     baselines = bench.loaded.project.baselines
     attempt = record_attempt(baselines, bench.lock, candidate.record.digest, now=datetime.now(UTC))
     return LookByLook(policy=policy, alpha=attempt.alpha, base=base.outcomes, screening=job.mode is Mode.SCREEN)
-
-
-def by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precision, list[Variant]]:
-    """Variants grouped by the precision they need, base first in each group."""
-    order = [VariantKind.BASE, VariantKind.ADAPTER, VariantKind.MERGED]
-    groups: dict[Precision, list[Variant]] = {}
-    for variant in sorted(variants, key=lambda v: order.index(v.kind)):
-        precision = default if variant.precision is Precision.AUTO else variant.precision
-        groups.setdefault(precision, []).append(variant)
-    return groups
 
 
 def _stop_on_failure(checks: Sequence[Check]) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from regress.backends.protocol import settled_precision
 from regress.diff import check_comparable, compare, confirmed_failures, look_counts, screen
 from regress.early import look_sizes
-from regress.errors import ComparisonError, LockError, StoreError
-from regress.gate import decide
+from regress.errors import ComparisonError, LockError, Refused, StoreError
+from regress.gate import decide, inform
 from regress.hashing.canonical import digest_json
 from regress.labels import Labelled, read_labels
 from regress.lock.attempts import record_attempt
@@ -23,8 +24,10 @@ from regress.plan import item_order
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.session import settings_digest
+from regress.run.wanted import Wanted
 from regress.safety import detected, expectation
 from regress.schema import (
+    Beside,
     Candidate,
     Check,
     Decision,
@@ -50,41 +53,87 @@ class Judgement:
     comparisons: tuple[SuiteComparison, ...]
 
 
-def judge(loaded: Loaded, lock: Lock, candidate: Candidate, checks: Sequence[Check]) -> Judgement:
+def judge(
+    loaded: Loaded,
+    lock: Lock,
+    candidate: Candidate,
+    checks: Sequence[Check],
+    wanted: Wanted | None = None,
+    missing: Sequence[str] = (),
+) -> Judgement:
     """Find the candidate's sealed runs and the base's, compare, enter the attempt and decide.
+
+    Without `wanted` on the locked variants alone; `missing` says which of the extra ones could not be run, and why.
 
     Raises StoreError when a locked variant has no sealed run or one is damaged, ComparisonError when two differ in
     something undeclared.
     """
-    runs = _find_runs(loaded, lock, candidate.digest)
+    wanted = wanted or Wanted.of(loaded.project.variants, None)
+    runs = _find_runs(loaded, lock, candidate.digest, wanted.locked)
     bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
     labels = _labels(loaded)
+    comparisons = _comparisons(loaded, runs, wanted.locked if bases else (), labels)
+    made = [*checks, _training_check(candidate, loaded.project.policy), *_noise_checks(loaded, lock, bases)]
+    attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
+    left_out = tuple(map(str, wanted.left_out))
+    expected = {
+        (suite.name, text)
+        for suite in loaded.suites
+        for text in lock.variants
+        if bases and parse_variant(text).kind is not VariantKind.BASE and text not in left_out
+    }
+    decision = decide(
+        comparisons,
+        expected=expected,
+        checks=made,
+        policy=loaded.project.policy,
+        candidate=candidate,
+        lock=lock.digest,
+        attempt=attempt,
+        left_out=left_out,
+    )
+    if wanted.extra or missing:
+        found, without = _beside(loaded, lock, candidate.digest, wanted.extra, runs, labels)
+        verdicts = inform(found, loaded.project.policy, attempt)
+        decision = replace(decision, beside=Beside(suites=verdicts, missing=(*missing, *without)))
+    return Judgement(decision=decision, comparisons=tuple(comparisons))
+
+
+def _comparisons(
+    loaded: Loaded, runs: Mapping[Variant, StoredRun], variants: Sequence[Variant], labels: Sequence[Labelled]
+) -> list[SuiteComparison]:
+    """Every suite of every candidate among the variants, against the base that is its own among the runs."""
     comparisons: list[SuiteComparison] = []
-    for variant, run in runs.items():
-        if variant.kind is VariantKind.BASE:
-            continue
+    for variant in (variant for variant in variants if variant.kind is not VariantKind.BASE):
+        run = runs[variant]
         base = _base_for(variant, run, runs)
         check_comparable(base.manifest, run.manifest)
         for suite in loaded.suites:
             found = _compared(suite, base, run, str(variant), loaded.project.policy)
             before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
             comparisons.append(replace(found, detected=detected(suite, found, before, after, labels)))
-    expected = {
-        (suite.name, text)
-        for suite in loaded.suites
-        for text in lock.variants
-        if parse_variant(text).kind is not VariantKind.BASE
-    }
-    decision = decide(
-        comparisons,
-        expected=expected,
-        checks=[*checks, _training_check(candidate, loaded.project.policy), *_noise_checks(loaded, lock, bases)],
-        policy=loaded.project.policy,
-        candidate=candidate,
-        lock=lock.digest,
-        attempt=record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC)),
-    )
-    return Judgement(decision=decision, comparisons=tuple(comparisons))
+    return comparisons
+
+
+def _beside(
+    loaded: Loaded,
+    lock: Lock,
+    adapter: str,
+    variants: Sequence[Variant],
+    runs: Mapping[Variant, StoredRun],
+    labels: Sequence[Labelled],
+) -> tuple[list[SuiteComparison], list[str]]:
+    """Comparisons of the extra variants, and why one of them has none: nothing of it may stop the decision."""
+    comparisons: list[SuiteComparison] = []
+    missing: list[str] = []
+    found = dict(runs)
+    for variant in sorted(variants, key=lambda v: v.kind is not VariantKind.BASE):  # their bases first
+        try:
+            found |= _find_runs(loaded, lock, adapter, [variant], found)
+            comparisons += _comparisons(loaded, found, [variant], labels)
+        except Refused as refusal:
+            missing.append(f"{variant} is not compared: {refusal}")
+    return comparisons, missing
 
 
 def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, policy: Policy) -> SuiteComparison:
@@ -155,25 +204,39 @@ def _training_check(candidate: Candidate, policy: Policy) -> Check:
 # --- finding runs -----------------------------------------------------------------------------------------------------
 
 
-def _find_runs(loaded: Loaded, lock: Lock, adapter: str) -> dict[Variant, StoredRun]:
-    """One verified run for each locked variant. Where several fit, the one that was sealed last."""
+def _find_runs(
+    loaded: Loaded,
+    lock: Lock,
+    adapter: str,
+    variants: Sequence[Variant],
+    known: Mapping[Variant, StoredRun] = MappingProxyType({}),
+) -> dict[Variant, StoredRun]:
+    """One verified run for each of the variants. Where several fit, the one that was sealed last.
+
+    Those that are comparable to the ones chosen before, and to what is `known`, are preferred.
+    """
     available: list[tuple[Path, Manifest]] = []
     for folder in run_folders(loaded.project):
         manifest = read_manifest(folder)
         if manifest.lock == lock.digest and manifest.adapter in (None, adapter):
             available.append((folder, manifest))
     found: dict[Variant, StoredRun] = {}
-    for text in sorted(lock.variants, key=lambda t: parse_variant(t).kind is VariantKind.BASE):  # candidates first
-        variant = parse_variant(text)
+    for variant in sorted(variants, key=lambda v: v.kind is VariantKind.BASE):  # candidates first
         fitting = [
             (folder, manifest)
             for folder, manifest in available
             if is_sealed(folder) and _fits(_settled(variant, manifest, loaded), manifest, adapter)
         ]
         if not fitting:
-            raise StoreError(f"there is no sealed run of {text} under this lock. Run `regress check` for this adapter.")
+            raise StoreError(
+                f"there is no sealed run of {variant} under this lock. Run `regress check` for this adapter."
+            )
         best = max(
-            fitting, key=lambda entry: (_machine_fits(entry[1], found), (entry[0] / "seal.json").stat().st_mtime_ns)
+            fitting,
+            key=lambda entry: (
+                _machine_fits(entry[1], {**known, **found}),
+                (entry[0] / "seal.json").stat().st_mtime_ns,
+            ),
         )
         found[variant] = _load(best[0], loaded, lock)
     return found
@@ -235,6 +298,8 @@ def _complete(suite: Suite, manifest: Manifest, policy: Policy) -> list[dict[str
 def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun]) -> StoredRun:
     """The base at the candidate's own precision where the lock has one, else the first base it names."""
     bases = {v: r for v, r in runs.items() if v.kind is VariantKind.BASE}
+    if not bases:
+        raise StoreError(f"there is no run of a base that {variant} could be compared with.")
     precision = parse_variant(run.manifest.variant).precision
     for base in bases.values():
         if parse_variant(base.manifest.variant).precision is precision:

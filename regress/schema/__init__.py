@@ -17,7 +17,7 @@ from regress.schema.comparisons import (
     SliceCounts,
     SuiteComparison,
 )
-from regress.schema.decisions import Attempt, Candidate, Check, Decision, Policy, SuiteVerdict
+from regress.schema.decisions import Attempt, Beside, Candidate, Check, Decision, Policy, SuiteVerdict
 from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
 from regress.schema.plans import FlipBasis, FlipSource, Outlook, PowerCurve, PowerPoint, SuitePlan
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
@@ -46,6 +46,7 @@ __all__ = [
     "VERDICT_FORMAT",
     "Ask",
     "Attempt",
+    "Beside",
     "Candidate",
     "Category",
     "Check",

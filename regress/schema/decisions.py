@@ -76,6 +76,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Variants that were run beside the locked ones, each suite with the role INFORM: reported, they decide nothing."""
+
+    suites: tuple[SuiteVerdict, ...]
+    missing: tuple[str, ...] = ()  # why one of them has no figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What is decided for the candidate, and everything it rests on."""
 
@@ -86,3 +94,4 @@ class Decision:
     suites: tuple[SuiteVerdict, ...]
     checks: tuple[Check, ...]
     reasons: tuple[str, ...]
+    beside: Beside | None = None  # None where nothing but the lock was asked for

@@ -81,3 +81,27 @@ def test_two_workers_end_like_one(judged: Path, locked_once: Path, tmp_path: Pat
 
 def test_an_adapter_named_twice_is_usage(judged: Path) -> None:
     assert main(["check", str(judged / "tiny"), str(judged / "tiny"), "-C", str(judged)]) == 2
+
+
+def test_variants_beside_the_lock_are_told_and_decide_nothing(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = ["--variants", "base,adapter,merged,adapter@bf16"]
+    assert main(["check", str(judged / "broken"), "-C", str(judged), "--quiet", *chosen]) == 3
+    found = read(judged / "reports" / "verdict.json")
+    assert {suite["variant"] for suite in found["suites"]} == {"adapter", "merged"}
+    beside = {suite["variant"]: suite["role"] for suite in found["beside"]["suites"]}
+    assert beside == {"adapter@bf16": "inform"}
+    assert "not in the lock, so it decides nothing" in capsys.readouterr().err
+
+
+def test_whoever_leaves_out_a_locked_variant_gets_no_verdict(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("tiny", "broken"):
+        plant_promotion(judged)
+        assert main(["check", str(judged / name), "-C", str(judged), "--quiet", "--variants", "base,adapter"]) == 5
+        said = " ".join(capsys.readouterr().err.split())
+        assert "merged is in the lock and was left out, so nothing is concluded" in said
+        assert not promotion_left(judged)
+
+
+@pytest.mark.parametrize("variants", ["base,adaptor", "adapter", "base,adapter,adapter"])
+def test_variants_that_make_no_sense_are_usage(judged_once: Path, variants: str) -> None:
+    assert main(["check", "adapter", "-C", str(judged_once), "--variants", variants]) == 2

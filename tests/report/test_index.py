@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from report_samples import a_decision, a_verdict, on_a_terminal, pairs
 
+from regress.report import markdown, terminal
 from regress.report.several import headline, index, order, table
-from regress.schema import Attempt, Role, Ruling, Verdict
+from regress.schema import Attempt, Beside, Role, Ruling, Verdict
 
 BROKEN = a_verdict("json_orders", Verdict.FAIL, pairs(994, 771, 1000))
 DECISIONS = {
@@ -58,3 +59,18 @@ def test_an_open_candidate_names_what_is_open() -> None:
     assert "json_orders could be within the margin or beyond it" in " ".join(
         on_a_terminal(table({"x": decision})).split()
     )
+
+
+def test_variants_beside_the_lock_are_shown_as_deciding_nothing() -> None:
+    extra = replace(BROKEN, variant="adapter@nf4", role=Role.INFORM)
+    beside = Beside(suites=(extra,), missing=("merged@nf4 could not be run: <no> room.",))
+    decision = replace(DECISIONS["careful"], beside=beside)
+    shown = " ".join(on_a_terminal(terminal.render(decision, ()), 100).split())
+    page = markdown.render(decision, ())
+    for text in (shown, page):
+        assert "not in the lock, so it decides nothing" in text
+        assert "adapter@nf4" in text.replace("@\u2060", "@")
+        assert "merged@nf4 could not be run" in text.replace("\u2060", "")
+    assert shown.startswith("PROMOTE")
+    assert "\\<no\\> room" in page
+    assert "decides nothing" not in on_a_terminal(terminal.render(DECISIONS["careful"], ()), 100)

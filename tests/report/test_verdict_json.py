@@ -12,7 +12,7 @@ import pytest
 from report_samples import ADAPTER, LABELLED, LOCK, a_decision, a_verdict, pairs
 
 from regress.report.verdict_json import as_object, render
-from regress.schema import Candidate, Check, Detected, Ruling, SuiteVerdict, Verdict
+from regress.schema import Beside, Candidate, Check, Detected, Role, Ruling, SuiteVerdict, Verdict
 
 EXAMPLE = (  # DESIGN.md, "verdict.json (version 1; additive changes only)", with whole digests
     '{"schema_version": 1, "decision": "REJECT", "exit_code": 3, "lock": "' + LOCK + '", '
@@ -49,6 +49,7 @@ ADDED = {
 def test_the_designs_example_comes_out_as_it_stands() -> None:
     given = json.loads(render(REJECTED))
     assert given.pop("attempt") is None
+    assert given.pop("beside") is None
     wanted = json.loads(EXAMPLE)
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}
     assert added == {"path": "adapters/broken", "trained_under_lock": True}
@@ -156,3 +157,13 @@ def test_without_labels_the_detectors_rates_are_null() -> None:
     detector = json.loads(render(a_decision(Ruling.PROMOTE, suite)))["suites"][0]["detector"]
     assert detector.pop("unlabelled") == ["adapter"]
     assert set(detector.values()) == {None}
+
+
+def test_what_no_lock_names_stands_apart_with_the_role_inform() -> None:
+    extra = a_verdict("json_orders", Verdict.FAIL, pairs(994, 771, 1000), variant="adapter@nf4", role=Role.INFORM)
+    beside = Beside(suites=(extra,), missing=("merged@nf4 could not be run: no room.",))
+    given = json.loads(render(replace(REJECTED, beside=beside)))
+    assert [suite["variant"] for suite in given["suites"]] == ["adapter"]
+    (found,) = given["beside"]["suites"]
+    assert (found["variant"], found["role"], found["verdict"]) == ("adapter@nf4", "inform", "FAIL")
+    assert given["beside"]["missing"] == ["merged@nf4 could not be run: no room."]
