@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from regress.backends.budget import Budget
 from regress.backends.choosing import Draws, choose
 from regress.backends.packing import Asked, shared_prefixes, trie
 from regress.backends.protocol import Batch, Request, Tokens
@@ -32,22 +33,20 @@ class Queue:
     slots: int
 
 
-def plan(
-    suite: Suite, requests: Sequence[Request], *, tokens: int, most: int, overhead: int, separate: bool
-) -> list[Batch]:
-    """Batches behind the same prefix, longest prompts first; as many slots as `tokens` positions allow.
+def plan(suite: Suite, requests: Sequence[Request], budget: Budget, *, separate: bool) -> list[Batch]:
+    """Batches behind the same prefix, longest prompts first; as many slots as the budget allows.
 
-    A prefix of its own costs `overhead` and, at the end of its batch, slots that stand empty while the last replies
+    A prefix of its own costs its overhead and, at the end of its batch, slots that stand empty while the last replies
     are written.
     """
     room = suite.generation.max_new_tokens
     keys = [request.prompt[:-1] for request in requests]
     batches = []
-    for group in shared_prefixes(keys, overhead=overhead + most * room // 2):
+    for group in shared_prefixes(keys, overhead=budget.overhead + budget.slots * room // 2):
         order = sorted(group.places, key=lambda i: (-len(requests[i].prompt), requests[i].digest, i))
         while order:
             held = len(requests[order[0]].prompt) - (group.shared if separate else 0)
-            slots = max(1, min(most, tokens // (held + room)))
+            slots = max(1, min(budget.slots, budget.tokens // (held + room)))
             slots = -(-len(order) // -(-len(order) // slots)) if separate else slots  # rounds of equal size
             places, order = order[: slots * CHUNK], order[slots * CHUNK :]
             queue = Queue(prefix=keys[group.places[0]][: group.shared], slots=slots)

@@ -19,10 +19,11 @@ import numpy.typing as npt
 import torch
 
 from regress.backends import generating, plain, scoring
+from regress.backends.budget import settle
 from regress.backends.fused_norms import fuse_norms
 from regress.backends.protocol import Batch, Placed, Request, Tokens
 from regress.backends.rendering import Renderer
-from regress.backends.resident import ResidentModel
+from regress.backends.resident import ResidentModel, compute_dtype
 from regress.backends.self_test import differs_from_plain
 from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
 from regress.backends.stopping import Ending
@@ -31,16 +32,6 @@ from regress.hashing.canonical import digest_json
 from regress.schema import Ask, Check, Precision, Reply, Suite, Variant
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
-AUTO_BATCH_TOKENS = {"cpu": 16_384, "cuda": 131_072}
-ROW_WIDTHS = {"cpu": (512,), "cuda": (192, 256, 320, 384, 448, 512)}
-"""Nodes of a row: the width is taken that wastes least on padding and on attention among strangers."""
-
-ROW_TOKENS = {"cpu": 512, "cuda": 16_384}
-"""Nodes of a forward pass, padding included."""
-
-MOST_SLOTS = {"cpu": 64, "cuda": 512}
-GROUP_OVERHEAD = {"cpu": 64, "cuda": 2_048}
-"""Tokens whose computing costs as much as one more forward pass."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -59,8 +50,8 @@ class HFEngine:
     def __init__(self, folder: Path, precision: Precision, device: torch.device, batch_tokens: int | None) -> None:
         self.resident = ResidentModel(folder, precision, device)
         self._device = device
-        self._budget = batch_tokens or AUTO_BATCH_TOKENS[device.type]
         config = self.resident.config
+        self._budget = settle(config, device, compute_dtype(precision, device), batch_tokens)
         self._renderer = Renderer(folder, context_window(config), end_ids(self.resident))
         self._forward = SharedForward(config, separate=cascades(config, precision, device))
         self._prefix: Prefix = EMPTY
@@ -101,8 +92,7 @@ class HFEngine:
     def batch_policy(self) -> str:
         if not self._shares:
             return "plain: one sequence a forward pass"
-        device = self._device.type
-        return f"nodes={ROW_TOKENS[device]} slots={MOST_SLOTS[device]} tokens={self._budget}"
+        return str(self._budget)
 
     def render(self, suite: Suite) -> tuple[Request, ...]:
         return self._renderer.render(suite)
@@ -118,20 +108,9 @@ class HFEngine:
             return self._in_other_company(suite, requests)
         if not self._shares:
             return plain.plan(requests)
-        device = self._device.type
-        overhead = GROUP_OVERHEAD[device]
         if suite.ask is Ask.GENERATE:
-            return generating.plan(
-                suite,
-                requests,
-                tokens=self._budget,
-                most=MOST_SLOTS[device],
-                overhead=overhead,
-                separate=self._forward.separate,
-            )
-        widths = tuple(sorted({min(width, self._budget) for width in ROW_WIDTHS[device]}))
-        shape = scoring.Shape(widths=widths, nodes=ROW_TOKENS[device], tokens=self._budget, overhead=overhead)
-        return scoring.plan(requests, shape)
+            return generating.plan(suite, requests, self._budget, separate=self._forward.separate)
+        return scoring.plan(requests, self._budget.shape)
 
     def _in_other_company(self, suite: Suite, requests: Sequence[Request]) -> list[Batch]:
         """Random halves of what would share a batch, each planned by itself."""
@@ -182,7 +161,7 @@ class HFEngine:
             torch.cuda.empty_cache()
         warnings.warn(
             f"out of memory on a batch of {len(batch.requests)} from {suite.name}: it is asked in parts. Set "
-            f"engine.batch_tokens below {self._budget} in regress.yaml to have smaller batches from the start.",
+            f"engine.batch_tokens below {self._budget.tokens} in regress.yaml to have smaller batches from the start.",
             RuntimeWarning,
             stacklevel=3,
         )
