@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -146,6 +149,39 @@ def test_an_engine_that_is_forgotten_leaves_no_process() -> None:
     (process,) = processes(engine)
     del engine
     assert gone(process)
+
+
+PARENT = """
+from numbers_engine import SUITE, numbers
+from regress.backends.pool import PooledEngine
+engine = PooledEngine(numbers, ["cpu:slow", "cpu:slow"])
+print(*(worker.process.pid for worker in engine._workers), flush=True)
+list(engine.answers(SUITE, engine.batches(SUITE, engine.render(SUITE))))
+"""
+
+
+def test_no_worker_outlives_a_parent_that_was_killed() -> None:
+    """They hold the memory of a GPU each, and sit in the middle of a batch."""
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(number) for number in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        time.sleep(0.3)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while not all(map(over, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(map(over, workers))
+
+
+def over(process: int) -> bool:
+    """Gone, or a zombie that nobody in a container without an init collects."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return gone(process)
 
 
 def test_workers_ignore_an_interrupt_of_their_own() -> None:
