@@ -94,6 +94,16 @@ class Bar:
             self._spoke = time.monotonic()
             self.say(f"{self._what} · {what}: {self._done:,}/{self._total:,}{self._eta()}")
 
+    def expect(self, done: int, total: int) -> None:
+        """`done` of `total`, where the total was not known at the start."""
+        raise_pending()
+        self._done, self._total = done, total
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=total)
+        elif not self._quiet and time.monotonic() - self._spoke >= PLAIN_LINE_SECONDS:
+            self._spoke = time.monotonic()
+            self.say(f"{self._what}: {self._done:,}/{self._total:,}{self._eta()}")
+
     def skip(self, count: int) -> None:
         """`count` items need not be asked after all."""
         self._total -= count

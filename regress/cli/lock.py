@@ -12,6 +12,7 @@ import typer
 from regress.cli.console import put_json, say
 from regress.cli.flip_rates import planned
 from regress.cli.options import HERE, JsonOption, ProjectOption
+from regress.cli.task_suites import TrustOption, freeze_missing, remember_trust
 from regress.errors import UsageError
 from regress.hashing.files import digest_file
 from regress.hashing.models import locate_model, read_model
@@ -39,17 +40,20 @@ def lock(
             show_default="0.02, 0.05, 0.1, with the noise that `run base --again` measured",
         ),
     ] = None,
+    trust_task_code: TrustOption = False,
     json: JsonOption = False,
 ) -> int:
     """Check the suites, say what drop each can detect, and freeze everything in baselines/lock.json.
 
     Lock before you train and commit the file. Afterwards `check` stops when an item, scorer, template, margin or
-    setting differs.
+    setting differs. Suites with `lm_eval:` are frozen first: the task's items are written beside them.
     """
     opened = read_project(project)
     if why and not amend:
         raise UsageError("--why belongs to --amend.")
+    freeze_missing(opened, trust=trust_task_code)
     loaded = load(opened, read_suites(opened.suite_paths()), check_items=True)
+    remember_trust(opened, loaded.suites, trust=trust_task_code)
     base = read_model(locate_model(opened.file.base.model, opened.file.base.revision, opened.folder))
     data = None if training_data is None else digest_file(training_data).digest
     plans = planned(loaded, opened.policy, flip_rate, lambda: base)

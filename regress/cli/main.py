@@ -12,7 +12,7 @@ import typer
 
 from regress import __version__
 from regress.backends.quiet import quiet_libraries
-from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run
+from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run, suites
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
 from regress.errors import Refused, UsageError
@@ -49,6 +49,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(suites.app, name="suites")
 
 
 def _version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from regress.cli.console import Bar, put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption, WorkersOption
+from regress.cli.task_suites import ready_to_score
 from regress.errors import UsageError
 from regress.report.noise import noise_table
 from regress.schema import Exit, VariantKind
@@ -54,7 +55,7 @@ def run(
     from regress.run.bench import Mode, adapter_bench, evaluate, open_bench
     from regress.run.engines import load_engine
 
-    bench = open_bench(read_project(project))
+    bench = ready_to_score(open_bench(read_project(project)))
     engine_for = partial(load_engine, workers=workers or bench.loaded.project.file.engine.workers)
     progress = Bar(quiet=quiet)
     try:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from regress.cli.console import Bar, put_json, say
 from regress.cli.deliver import INDEX, REPORTS, VERDICTS, refused, take_away, write_reports
+from regress.cli.task_suites import ready_to_score
 from regress.errors import Refused, UsageError
 from regress.lock.attempts import next_attempt
 from regress.report import several, terminal, verdict_json
@@ -101,7 +102,7 @@ class Order:
         opened = read_project(self.project)
         from regress.run.bench import open_bench
 
-        return open_bench(opened)
+        return ready_to_score(open_bench(opened))
 
     def check_each(self, bench: Bench, adapters: Sequence[Path]) -> Generator[Checked]:
         """Judge them in turn; imports the model libraries."""

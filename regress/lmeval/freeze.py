@@ -100,7 +100,7 @@ def refuse_code(code: Sequence[str]) -> SuiteError:
     more = f"; and {len(code) - 5} more" if len(code) > 5 else ""
     return SuiteError(
         f"lm-eval would run code for this task: {'; '.join(code[:5])}{more}. Read it; if you trust it, say "
-        "--trust-task-code."
+        "--trust-task-code to `lock`, `suites freeze` or `suites check`; this machine remembers it, for this code."
     )
 
 

@@ -138,6 +138,8 @@ def item_of(
         ),
         "target_hash": hash_string(str(target)),
     }
+    if isinstance(question := task.doc_to_text(document), str) and question:
+        source["question"] = question
     if prompt is PromptStyle.RAW:  # through a template it would be the model's
         source["prompt_hash"] = hash_string(requests[0].arguments[0])
     return {"id": f"{name}:{index}", **_asked(name, requests), **_right(task, document, target), "source": source}

@@ -6,14 +6,16 @@ The task is rebuilt over its frozen documents, so that scoring reads no data set
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from regress.errors import SuiteError
+from regress.hashing.canonical import digest_json
 from regress.lmeval import VERSION
 from regress.lmeval.building import scoring_config, without_data
+from regress.lmeval.configs import code_in, place_of
 from regress.lmeval.figures import RIGHT, figures, value_of
 from regress.lmeval.freeze import refuse_code
 from regress.lmeval.trust import code_of
@@ -23,18 +25,46 @@ from regress.scorers._scorer import broken
 from regress.suite.frozen import SCORER, FrozenFile, frozen_paths, read_sidecar
 
 
-def with_tasks(
-    suites: Iterable[Suite], scorers: Mapping[str, BoundScorer], *, trust: bool = False
-) -> dict[str, BoundScorer]:
-    """The suites' scorers, those of lm-eval tasks ready to score.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringCode:
+    """What runs when replies to a suite are scored: in words, and by the digest of those and of the files."""
 
-    Raises SuiteError where scoring a reply would run code that nobody trusts, or where that code is not the frozen one.
+    clauses: tuple[str, ...]
+    digest: str
+
+
+def scoring_code(suite: Suite) -> ScoringCode | None:
+    """The code behind a suite's scores; None where it has none."""
+    beside = Path(suite.path).parent
+    found: list[str] = []
+    files: dict[str, str] = {}
+    for name, task in _sidecar(suite).tasks.items():
+        config = scoring_config(task, beside)
+        found += code_of(name, config, beside)
+        places = [place_of(code.file, beside) for _, code in code_in(config) if code.file is not None]
+        files |= {place: task.sources.get(place, "") for place in places}
+    return ScoringCode(clauses=tuple(found), digest=digest_json({"code": found, "files": files})) if found else None
+
+
+def with_tasks(
+    suites: Iterable[Suite], scorers: Mapping[str, BoundScorer], *, trusted: Collection[str] = ()
+) -> dict[str, BoundScorer]:
+    """The suites' scorers, those of lm-eval tasks ready to score; `trusted` are digests of `ScoringCode`.
+
+    Raises SuiteError where scoring a reply would run other code, or code that is not the frozen one.
     """
     ready = dict(scorers)
     for suite in suites:
         if suite.scorer.name == SCORER:
-            ready[suite.name] = TaskScorer.of(suite, scorers[suite.name], trust=trust)
+            code = scoring_code(suite)
+            if code is not None and code.digest not in trusted:
+                raise SuiteError(f"{suite.path}: {refuse_code(code.clauses)}")
+            ready[suite.name] = TaskScorer.of(suite, scorers[suite.name])
     return ready
+
+
+def _sidecar(suite: Suite) -> FrozenFile:
+    return read_sidecar(frozen_paths(Path(suite.path), suite.name)[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +75,18 @@ class TaskScorer(BoundScorer):
     file: FrozenFile
 
     @classmethod
-    def of(cls, suite: Suite, bound: BoundScorer, *, trust: bool) -> TaskScorer:
-        """The tasks of a frozen suite, rebuilt from its own files."""
-        beside = Path(suite.path).parent
-        file = read_sidecar(frozen_paths(Path(suite.path), suite.name)[1])
-        documents: dict[str, list[Mapping[str, Any]]] = {name: [] for name in file.tasks}
-        for item in suite.items:
-            assert item.source is not None  # `read_frozen` refused it
-            documents[item.source["task"]].append(item.source["doc"])
-        code = [
-            clause
-            for name, task in file.tasks.items()
-            for clause in code_of(name, scoring_config(task, beside), beside)
-        ]
+    def of(cls, suite: Suite, bound: BoundScorer) -> TaskScorer:
+        """The tasks of a frozen suite, rebuilt from its own files; this imports the code that they name."""
+        beside, file = Path(suite.path).parent, _sidecar(suite)
         if file.lm_eval != VERSION:
             raise SuiteError(
                 f"{suite.path} was frozen with lm-eval {file.lm_eval}, and {VERSION} is installed, which may score "
                 f"otherwise. Mend: pip install lm-eval=={file.lm_eval}; or freeze it and lock again."
             )
-        if code and not trust:
-            raise SuiteError(f"{suite.path}: {refuse_code(code)}")
+        documents: dict[str, list[Mapping[str, Any]]] = {name: [] for name in file.tasks}
+        for item in suite.items:
+            assert item.source is not None  # `read_frozen` refused it
+            documents[item.source["task"]].append(item.source["doc"])
         tasks = {name: without_data(name, task, documents[name], beside) for name, task in file.tasks.items()}
         return cls(scorer=bound.scorer, settings=bound.settings, tasks=tasks, file=file)
 

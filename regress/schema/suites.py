@@ -37,8 +37,9 @@ class Item:
 
     @property
     def prompt(self) -> str:
-        """The last message's text: what a person recognises the item by."""
-        return self.messages[-1].content
+        """What a person recognises the item by: the last message's text, without the examples of an imported task."""
+        shown = self.source.get("question") if self.source is not None else None
+        return shown if isinstance(shown, str) else self.messages[-1].content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,14 +42,14 @@ def test_freezing_again_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
 def test_one_set_of_examples_stands_before_every_document(tmp_path: Path) -> None:
     """That is what lets the engine compute them once; drawn per document they are lm-eval's."""
     fixed, done = frozen(tmp_path, "sample_letters")
-    heads = {item.prompt.rpartition("\n\nQuestion")[0] for item in fixed.items}
+    heads = {item.messages[-1].content.rpartition("\n\nQuestion")[0] for item in fixed.items}
     assert len(heads) == 1
     assert "the few-shot examples are the same for all items; lm-eval draws them anew for each" in done.notes
     drawn, done = frozen(tmp_path, "sample_letters", fewshot="per_document")
-    assert len({item.prompt.rpartition("\n\nQuestion")[0] for item in drawn.items}) > 1
+    assert len({item.messages[-1].content.rpartition("\n\nQuestion")[0] for item in drawn.items}) > 1
     assert done.notes == ()
     other, _ = frozen(tmp_path, "sample_letters", seed=3)
-    assert {item.prompt for item in other.items}.isdisjoint(item.prompt for item in fixed.items)
+    assert {item.messages for item in other.items}.isdisjoint(item.messages for item in fixed.items)
 
 
 def test_a_document_is_never_its_own_example(tmp_path: Path) -> None:
@@ -57,14 +57,15 @@ def test_a_document_is_never_its_own_example(tmp_path: Path) -> None:
     suite, _ = frozen(tmp_path, "sample_letters")
     for item in suite.items:
         assert item.source is not None
-        assert item.prompt.count(item.source["doc"]["question"]) == 1
-        assert item.prompt.count("Question:") == 6
+        assert item.messages[-1].content.count(item.source["doc"]["question"]) == 1
+        assert item.messages[-1].content.count("Question:") == 6
+        assert item.prompt.count("Question:") == 1  # what people are shown
 
 
 def test_settings_of_the_suite_file(tmp_path: Path) -> None:
     suite, _ = frozen(tmp_path, "sample_write", limit=5, num_fewshot=3, max_new_tokens=7, filter="letters", margin=0.1)
     assert len(suite.items) == 5
-    assert suite.items[0].prompt.count("Answer:") == 4
+    assert suite.items[0].messages[-1].content.count("Answer:") == 4
     assert (suite.ask, suite.generation.max_new_tokens, suite.generation.stop) == (Ask.GENERATE, 7, ("\n", "."))
     assert (suite.scorer.options["filter"], suite.scorer.options["num_fewshot"]) == ("letters", "3")
     assert suite.truncate

@@ -9,7 +9,7 @@ import pytest
 from task_samples import CHOICE, CODE, frozen, write_task, write_tasks
 
 from regress.errors import SuiteError
-from regress.lmeval.scoring import with_tasks
+from regress.lmeval.scoring import scoring_code, with_tasks
 from regress.lmeval.trust import code_of, computes
 from regress.scorers import bind
 
@@ -92,7 +92,7 @@ def test_a_task_that_runs_something_is_refused_before_it_does(tmp_path: Path, co
     said = str(caught.value)
     assert said.startswith(f"{tmp_path / 'suites' / 'asked.yaml'}:")
     assert "lm-eval would run code for this task: sample_choice: " + clause in said
-    assert said.endswith("Read it; if you trust it, say --trust-task-code.")
+    assert "Read it; if you trust it, say --trust-task-code" in said
     assert not list((tmp_path / "suites").glob("asked.*json*"))
 
 
@@ -116,10 +116,12 @@ def test_trusted_code_runs_and_is_named(tmp_path: Path) -> None:
     graded, _ = frozen(tmp_path, "sample_write", trust=True, filter="letters")
     with pytest.raises(SuiteError, match=r"would run code .* process_results is code.ends_alike"):
         with_tasks([graded], {graded.name: bind(graded)})
-    with_tasks([graded], {graded.name: bind(graded)}, trust=True)
+    code = scoring_code(graded)
+    assert code is not None
+    with_tasks([graded], {graded.name: bind(graded)}, trusted=[code.digest])
     (tasks / "code.py").write_text(CODE + "# another\n")
     with pytest.raises(SuiteError, match=r"tasks/code.py, which scores replies to 'sample_write', is not the file"):
-        with_tasks([graded], {graded.name: bind(graded)}, trust=True)
+        with_tasks([graded], {graded.name: bind(graded)}, trusted=[code.digest])
 
 
 _GRADED = {"metric_list": [{"metric": "alike", "aggregation": "mean", "higher_is_better": True}]}

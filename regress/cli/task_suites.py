@@ -1,0 +1,96 @@
+"""What commands do about suites that are lm-eval tasks: freeze what is missing, put the tasks behind their scorer.
+
+lm-eval is imported only where a project has such a suite.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from regress.cli.console import Bar, say
+from regress.store.atomic import make_folder, write_atomic
+from regress.suite import Project, read_suite_file
+from regress.suite.frozen import SCORER, frozen_paths
+
+if TYPE_CHECKING:
+    from regress.run.bench import Bench
+    from regress.schema import Suite
+    from regress.scorers import BoundScorer
+
+TRUSTED_FILE = "trusted_code.json"
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-task-code", help="Let lm-eval tasks run the Python code that they name. Without it: a refusal."
+    ),
+]
+
+
+def freeze_missing(project: Project, *, trust: bool) -> None:
+    """Freeze every lm-eval suite of the project that has no items yet; raises SuiteError."""
+    for path in project.suite_paths():
+        file, _ = read_suite_file(path)
+        if file.lm_eval is not None and not all(each.exists() for each in frozen_paths(path, file.name)):
+            freeze(path, project.folder, trust=trust)
+
+
+def freeze(path: Path, project: Path, *, trust: bool) -> None:
+    """Freeze one suite and say what came of it."""
+    from regress.lmeval.freeze import freeze as write_frozen
+
+    bar = Bar()
+    bar.start(f"freezing {path.stem}", 1, 0)
+    try:
+        done = write_frozen(path, project, trust=trust, tell=bar.expect)
+    finally:
+        bar.close()
+    tasks = f"{done.tasks} tasks, " if done.tasks > 1 else ""
+    say(f"froze {done.suite}: {tasks}{done.items:,} items, scored by {done.metric}. Commit the two files.")
+    for note in done.notes:
+        say(f"  {note}.")
+
+
+def ready_to_score(bench: Bench) -> Bench:
+    """The bench with lm-eval's tasks behind their scorers; raises SuiteError where a task's code is not trusted."""
+    loaded = bench.loaded
+    scorers = ready_scorers(loaded.project, loaded.suites, loaded.scorers)
+    return bench if scorers is loaded.scorers else replace(bench, loaded=replace(loaded, scorers=scorers))
+
+
+def ready_scorers(
+    project: Project, suites: Sequence[Suite], scorers: Mapping[str, BoundScorer]
+) -> Mapping[str, BoundScorer]:
+    """The scorers as they are used on replies; raises SuiteError."""
+    if not any(suite.scorer.name == SCORER for suite in suites):
+        return scorers
+    from regress.lmeval.scoring import with_tasks
+
+    return with_tasks(suites, scorers, trusted=_trusted(project))
+
+
+def remember_trust(project: Project, suites: Iterable[Suite], *, trust: bool) -> None:
+    """Keep, on this machine only, that the code behind these suites' scores was trusted: by its digest."""
+    if not trust or not (asked := [suite for suite in suites if suite.scorer.name == SCORER]):
+        return
+    from regress.lmeval.scoring import scoring_code
+
+    found = [code for suite in asked if (code := scoring_code(suite)) is not None]
+    known = _trusted(project)
+    if new := {code.digest: list(code.clauses) for code in found if code.digest not in known}:
+        make_folder(project.runs)
+        write_atomic(project.runs / TRUSTED_FILE, json.dumps(known | new, indent=1).encode() + b"\n")
+
+
+def _trusted(project: Project) -> dict[str, list[str]]:
+    """Digests of trusted code with what it is; nothing where the file is gone or no longer one."""
+    try:
+        found = json.loads((project.runs / TRUSTED_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
