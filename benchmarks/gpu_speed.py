@@ -152,6 +152,41 @@ def replies(engine: HFEngine, suite: Suite, rates: tuple[float, float]) -> None:
     print(f"replies, prefix {prefix}, {len(found)} items, {written:,} tokens written in {slots} slots")
     print(f"  ours: {seconds:.3f} s (first {first:.3f}), {written / seconds:,.0f} tokens/s; ", end="")
     print(f"limit {limit:.3f} s: {limit / seconds:.0%}", flush=True)
+    prompts = [list(request.prompt) for request in engine.render(suite)]
+    for name, peer in (
+        ("transformers' generate_batch", continuous),
+        ("transformers' generate, batches of 128", static),
+    ):
+        try:
+            peer(engine, prompts[:16], 8)
+            elapsed, _ = timed(lambda peer=peer: peer(engine, prompts, suite.generation.max_new_tokens))  # type: ignore[misc]
+            print(f"  {name}: {elapsed:.2f} s = {elapsed / seconds:.1f} times ours", flush=True)
+        except Exception as reason:  # noqa: BLE001  a peer that does not run here is a finding, not our failure
+            print(f"  {name}: {type(reason).__name__}: {str(reason)[:200]}", flush=True)
+
+
+def continuous(engine: HFEngine, prompts: list[list[int]], new_tokens: int) -> None:
+    from transformers import GenerationConfig
+
+    settings = GenerationConfig(max_new_tokens=new_tokens, do_sample=False, eos_token_id=1, pad_token_id=0)
+    engine.resident.model.generate_batch(inputs=prompts, generation_config=settings)
+
+
+def static(engine: HFEngine, prompts: list[list[int]], new_tokens: int) -> None:
+    """As lm-eval's `hf` model generates: batches padded on the left."""
+    for start in range(0, len(prompts), 128):
+        part = prompts[start : start + 128]
+        width = max(map(len, part))
+        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in part], device="cuda")
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in part], device="cuda")
+        engine.resident.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=new_tokens,
+            do_sample=False,
+            eos_token_id=1,
+            pad_token_id=0,
+        )
 
 
 # --- what the machine could do ---------------------------------------------------------------------------------------
