@@ -9,6 +9,7 @@
         ├── ModelError        a base model or tokenizer cannot be found, read or trusted
         ├── AdapterError      an adapter folder is unsafe, damaged, or changes nothing
         ├── StoreError        a stored run is torn, altered, incomplete or in use
+        ├── ResultsError      another harness's results are damaged, incomplete, or hold no score for each item
         ├── ComparisonError   two runs differ in something nobody declared
         └── BackendError      the engine could not answer (NaN, out of memory, no device)
 
@@ -66,9 +67,17 @@ class StoreError(Refused):
     """A stored run is torn, altered, incomplete or in use."""
 
 
+class ResultsError(LocatedError):
+    """Another harness's results are damaged, incomplete, or hold no score for each item."""
+
+
 class ComparisonError(Refused):
     """Two runs differ in something that nobody declared."""
 
 
 class BackendError(Refused):
     """The engine could not answer."""
+
+
+class Notice(RuntimeWarning):
+    """No error: something that a user should know, from a layer that has no terminal. The CLI prints it as a line."""

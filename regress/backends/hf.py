@@ -27,7 +27,7 @@ from regress.backends.resident import ResidentModel, compute_dtype
 from regress.backends.self_test import differs_from_plain
 from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
 from regress.backends.stopping import Ending
-from regress.errors import BackendError
+from regress.errors import BackendError, Notice
 from regress.hashing.canonical import digest_json
 from regress.schema import Ask, Check, Precision, Reply, Suite, Variant
 
@@ -71,7 +71,7 @@ class HFEngine:
                 return True
             warnings.warn(
                 f"{type(model).__name__} is answered in a slower way, since the faster fails its self-test: {reason}",
-                RuntimeWarning,
+                Notice,
                 stacklevel=3,
             )
         return False
@@ -162,7 +162,7 @@ class HFEngine:
         warnings.warn(
             f"out of memory on a batch of {len(batch.requests)} from {suite.name}: it is asked in parts. Set "
             f"engine.batch_tokens below {self._budget.tokens} in regress.yaml to have smaller batches from the start.",
-            RuntimeWarning,
+            Notice,
             stacklevel=3,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
@@ -15,7 +16,7 @@ from regress.backends.quiet import quiet_libraries
 from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run, suites
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
-from regress.errors import Refused, UsageError
+from regress.errors import Notice, Refused, UsageError
 from regress.schema import Exit
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -72,9 +73,18 @@ def quiet() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
+def _shown(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    """Our own warnings are lines for people; anybody else's keep their usual form."""
+    if issubclass(category, Notice):
+        say(f"· {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Carry out one command. Only PROMOTE and finished commands return 0; an uncaught exception ends in Python's 1."""
     quiet()
+    warnings.showwarning = _shown
     try:
         with remembered():
             result = app(args=arguments, standalone_mode=False)

@@ -150,6 +150,8 @@ class Resident:
         try:
             self._engine = engine = self._job.engine_for(bench.base.folder, self._precision, settings.device, tokens)
             self._questions = questions = self._questions or render(engine, bench.loaded)
+            for line in questions.cut():
+                self._job.progress.say(line)
             self._fresh = engine.fingerprint(canaries(questions)) if self._watched else None
         except Refused as failure:
             self._failure = failure

@@ -23,6 +23,15 @@ class Questions:
     loaded: Loaded
     requests: Mapping[str, tuple[Request, ...]]  # by suite, in the suite's item order
 
+    def cut(self) -> list[str]:
+        """A line for every suite of which something did not fit the context window."""
+        counts = {name: sum(bool(request.cut) for request in requests) for name, requests in self.requests.items()}
+        return [
+            f"{name}: {count:,} of {len(self.requests[name]):,} items exceed the context window and lose their beginning"
+            for name, count in counts.items()
+            if count
+        ]
+
     @property
     def total(self) -> int:
         return sum(map(len, self.requests.values()))
