@@ -101,11 +101,12 @@ def _intervals(common: Sequence[int], overhead: int) -> list[tuple[int, int, int
             own = top.depth * (right - left - 1) - overhead
             closed = _Open(top.depth, left, own, [(left, right, top.depth)]) if own > top.saved else top
             if stack and stack[-1].depth >= depth:
-                stack[-1].saved += closed.saved
-                stack[-1].inside += closed.inside
+                fewer, more = sorted((stack[-1].inside, closed.inside), key=len)
+                more += fewer  # the longer list moves up as it is, through however many levels
+                stack[-1].saved, stack[-1].inside = stack[-1].saved + closed.saved, more
                 closed = None
         if depth >= 0 and stack[-1].depth < depth:
-            stack.append(_Open(depth, left, closed.saved if closed else 0, list(closed.inside) if closed else []))
+            stack.append(_Open(depth, left, closed.saved if closed else 0, closed.inside if closed else []))
         elif depth < 0 and closed is not None:
             return closed.inside
     return []
