@@ -37,7 +37,7 @@ ADAPTER ?= runs/adapters/careful
 
 benchmark: setup  ## our check against three lm_eval runs, and the stored gate; installs lm-eval first
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lm-eval]"
-	$(BIN)/python benchmarks/versus_lm_eval.py --model $(MODEL) --adapter $(ADAPTER) --task both
+	$(BIN)/python benchmarks/speed.py --model $(MODEL) --adapter $(ADAPTER) --task both
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/gate_speed.py
 

@@ -73,7 +73,14 @@ def quiet() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-def _shown(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _shown(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
     """Our own warnings are lines for people; anybody else's keep their usual form."""
     if issubclass(category, Notice):
         say(f"· {message}")

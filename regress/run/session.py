@@ -27,7 +27,7 @@ class Questions:
         """A line for every suite of which something did not fit the context window."""
         counts = {name: sum(bool(request.cut) for request in requests) for name, requests in self.requests.items()}
         return [
-            f"{name}: {count:,} of {len(self.requests[name]):,} items exceed the context window and lose their beginning"
+            f"{name}: {count:,} of {len(self.requests[name]):,} items exceed the context window: their beginning is cut"
             for name, count in counts.items()
             if count
         ]
