@@ -213,9 +213,11 @@ def _expected(item: Item) -> str | None:
 
 
 def shown_reply(item: Item, outcome: ItemOutcome) -> str:
-    """What a person reads as the reply: the text, or the choice with the highest log-likelihood."""
+    """What a person reads as the reply: the text, each different one of several, or the likeliest choice."""
     if outcome.reply.text is not None:
         return outcome.reply.text
+    if outcome.reply.samples:
+        return "\n—\n".join(dict.fromkeys(sample.text or "" for sample in outcome.reply.samples))
     if not outcome.reply.logprobs:
         return ""
     best = max(range(len(outcome.reply.logprobs)), key=outcome.reply.logprobs.__getitem__)

@@ -62,11 +62,18 @@ def needed_n(margin: float, flip_rate: float, alpha: float, power: float, drop: 
 
 
 def needed_n_mean(sd: float, margin: float, alpha: float, power: float, drop: float = 0.0) -> int | None:
-    """Items that a verdict on a mean needs, `sd` being the spread of one item's difference; None at the margin."""
+    """Items that a verdict on a mean needs, `sd` being the spread of one item's difference; None at the margin.
+
+    However alike the items seen, a drop of the margin can sit in those not seen: at least so many are needed that
+    Tango's test without a single loss would pass (Tango 1998), as `graded.t_test` demands.
+    """
     _check(margin, 0.0, alpha)
-    root = (_NORMAL.inv_cdf(1.0 - alpha) + _NORMAL.inv_cdf(power)) * sd
+    z = _NORMAL.inv_cdf(1.0 - alpha)
+    unseen = math.ceil(z * z * (1.0 - margin) / margin)
     distance = abs(margin - drop)
-    return max(2, math.ceil((root / distance) ** 2)) if distance > 1e-4 else None
+    if distance <= 1e-4:
+        return None
+    return max(unseen, math.ceil(((z + _NORMAL.inv_cdf(power)) * sd / distance) ** 2))
 
 
 def detectable_drop(n: int, margin: float, flip_rate: float, alpha: float, power: float) -> float | None:
