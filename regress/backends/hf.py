@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.metadata
 import random
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,27 +134,57 @@ class HFEngine:
         self.resident.use(variant.kind)
 
     def answers(self, suite: Suite, batches: Sequence[Batch]) -> Iterator[list[Placed]]:
+        """Log-likelihoods are launched a batch ahead where the device works by itself."""
+        if suite.ask is Ask.GENERATE or not self._shares:
+            for batch in batches:
+                yield from self._answers(suite, batch)
+            return
+        ahead = 1 if self._device.type == "cuda" else 0
+        launched: deque[Callable[[], list[Placed]]] = deque()
         for batch in batches:
-            yield from self._answers(suite, batch)
+            launched.append(self._launched(suite, batch))
+            if len(launched) > ahead:
+                yield launched.popleft()()
+        while launched:
+            yield launched.popleft()()
+
+    def _launched(self, suite: Suite, batch: Batch) -> Callable[[], list[Placed]]:
+        """Log-likelihoods of one batch, begun; what no memory is left for is asked in parts, at once."""
+        try:
+            with torch.inference_mode():
+                prefix = self._prefix_of(batch.plan.prefix)
+                collect = scoring.launch(self.resident.model, self._forward, batch, prefix, self._device)
+        except torch.OutOfMemoryError as reason:
+            parts = self._smaller(suite, batch, (), reason)
+        else:
+            return lambda: list(zip(batch.places, collect(), strict=True))
+        self._make_room(suite, batch)
+        found = [self._launched(suite, part)() for part in parts]
+        return lambda: [pair for part in found for pair in part]
 
     def _answers(self, suite: Suite, batch: Batch) -> Iterator[list[Placed]]:
-        """One batch; what no memory is left for is asked in parts."""
+        """Replies to one batch; what no memory is left for is asked in parts."""
         known: set[int] = set()
         try:
             for ready in self._attempt(suite, batch):
                 known.update(index for index, _ in ready)
                 yield [(batch.places[index], reply) for index, reply in ready]
         except torch.OutOfMemoryError as reason:
-            smaller = _smaller(batch, known)
-            if not smaller:
-                raise BackendError(
-                    f"out of memory on item {batch.requests[0].item!r} of {suite.name} alone; shorten it, or use a "
-                    "@nf4 variant."
-                ) from reason
+            smaller = self._smaller(suite, batch, known, reason)
         else:
             return
         self._make_room(suite, batch)
         yield from self.answers(suite, smaller)
+
+    def _smaller(
+        self, suite: Suite, batch: Batch, known: Collection[int], reason: torch.OutOfMemoryError
+    ) -> tuple[Batch, ...]:
+        if smaller := _smaller(batch, known):
+            return smaller
+        item = batch.requests[0].item
+        raise BackendError(
+            f"out of memory on item {item!r} of {suite.name} alone; shorten it, or use a @nf4 variant."
+        ) from reason
 
     def _make_room(self, suite: Suite, batch: Batch) -> None:
         self._forget()
@@ -170,18 +201,15 @@ class HFEngine:
     def _attempt(self, suite: Suite, batch: Batch) -> Iterator[list[tuple[int, Reply]]]:
         """(index in the batch, reply)"""
         model, device = self.resident.model, self._device
-        if suite.ask is Ask.GENERATE:
-            ending = Ending.of(suite, self._renderer.end_ids)
-            if batch.plan is None:
-                yield from plain.generate(model, suite, batch, ending, self._decode, device)
-            else:
-                prefix = self._prefix_of(batch.plan.prefix)
-                yield from generating.generate(model, self._forward, suite, batch, prefix, ending, self._decode, device)
-        elif batch.plan is None:
+        if suite.ask is not Ask.GENERATE:
             yield list(enumerate(plain.score(model, batch, device)))
+            return
+        ending = Ending.of(suite, self._renderer.end_ids)
+        if batch.plan is None:
+            yield from plain.generate(model, suite, batch, ending, self._decode, device)
         else:
             prefix = self._prefix_of(batch.plan.prefix)
-            yield list(enumerate(scoring.score(model, self._forward, batch, prefix, device)))
+            yield from generating.generate(model, self._forward, suite, batch, prefix, ending, self._decode, device)
 
     def _prefix_of(self, tokens: Tokens) -> Prefix:
         """Keys and values of a prefix, kept until another one or another variant is asked for."""

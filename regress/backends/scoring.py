@@ -5,7 +5,7 @@ Shapes: C scored tokens of a batch, N distinct nodes that predict them, V vocabu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from regress.backends.packing import Asked, Row, common_prefix, pack, shared_prefixes, trie
 from regress.backends.protocol import Batch, Request, Tokens
-from regress.backends.shared_forward import Prefix, SharedForward
+from regress.backends.shared_forward import Prefix, SharedForward, on_device
 from regress.errors import BackendError
 from regress.schema import Reply
 
@@ -101,21 +101,40 @@ def halves(batch: Batch) -> tuple[Batch, ...]:
     return first, second
 
 
-def score(model: Any, forward: SharedForward, batch: Batch, prefix: Prefix, device: torch.device) -> list[Reply]:
-    """Log-likelihoods of every sequence of the batch's requests, by its plan."""
+def launch(
+    model: Any, forward: SharedForward, batch: Batch, prefix: Prefix, device: torch.device
+) -> Callable[[], list[Reply]]:
+    """Begin to answer a batch by its plan; what is returned waits for the log-likelihoods of all its sequences.
+
+    On CUDA the next batch can be launched meanwhile, so that the device does not wait for Python.
+    """
     packed: Packed = batch.plan
     rows = forward.rows(packed.rows, device)
     width = rows.ids.shape[1]
     flat = np.concatenate([row.nodes + place * width for place, row in enumerate(packed.rows)])  # (C,)
     owner = np.concatenate([row.owner for row in packed.rows])
-    targets = torch.from_numpy(np.concatenate([row.targets for row in packed.rows])).to(device)
+    targets = on_device(torch.from_numpy(np.concatenate([row.targets for row in packed.rows])), device)
     kept, index = np.unique(flat, return_inverse=True)  # (N,), (C,)
-    logits, _ = forward.run(model, rows, prefix, torch.from_numpy(kept).to(device))
-    found, best = _log_probs(logits, torch.from_numpy(index).to(device), targets)
-    count = sum(len(request.choices) for request in batch.requests)
-    sums = np.bincount(owner, weights=found.cpu().numpy().astype(np.float64), minlength=count)
-    missed = np.bincount(owner, weights=~best.cpu().numpy(), minlength=count)
-    return _replies(batch, sums, missed == 0)
+    logits, _ = forward.run(model, rows, prefix, on_device(torch.from_numpy(kept), device))
+    found, best = map(_coming_back, _log_probs(logits, on_device(torch.from_numpy(index), device), targets))
+    arrived = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+
+    def collect() -> list[Reply]:
+        if arrived is not None:
+            arrived.synchronize()
+        count = sum(len(request.choices) for request in batch.requests)
+        sums = np.bincount(owner, weights=found.numpy().astype(np.float64), minlength=count)
+        missed = np.bincount(owner, weights=~best.numpy(), minlength=count)
+        return _replies(batch, sums, missed == 0)
+
+    return collect
+
+
+def _coming_back(values: torch.Tensor) -> torch.Tensor:
+    """A copy on the CPU, complete once the device has come so far."""
+    if not values.is_cuda:
+        return values
+    return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
 
 
 def _log_probs(logits: torch.Tensor, index: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

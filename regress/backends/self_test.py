@@ -41,7 +41,7 @@ def differs_from_plain(forward: SharedForward, model: Any, precision: Precision,
     try:
         prefix = forward.prefix(model, tuple(token[:8]), device)
         batch = Batch(places=(0,), requests=(asked,), plan=scoring.packed_behind(prefix.tokens, [[asked]]))
-        found = scoring.score(model, forward, batch, prefix, device)[0].logprobs
+        found = scoring.launch(model, forward, batch, prefix, device)()[0].logprobs
         step = _one_step(forward, model, prefix, token[8:21], device)
     except EXPECTED as reason:
         return f"{type(reason).__name__}: {' '.join(str(reason).split())[:200]}"

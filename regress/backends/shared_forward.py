@@ -76,7 +76,7 @@ class Rows:
             length = len(row.tokens)
             for tensor, values in ((ids, row.tokens), (depth, row.depth), (end, row.end)):
                 tensor[place, :length] = torch.from_numpy(values)
-        return cls(ids=ids.to(device), depth=depth.to(device), end=end.to(device))
+        return cls(ids=on_device(ids, device), depth=on_device(depth, device), end=on_device(end, device))
 
     def sees(self, prefix: int, window: int | None) -> torch.Tensor:
         """(B, 1, T, P + T): which earlier position each node attends to.
@@ -92,6 +92,11 @@ class Rows:
             position = torch.arange(prefix, device=self.ids.device)
             before &= prefix + self.depth[:, :, None] - position[None, None, :] < window
         return torch.cat([before, own], dim=-1).unsqueeze(1)
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A copy there; on CUDA without waiting for what the device still has to do."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 class SharedForward:
