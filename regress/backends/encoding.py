@@ -3,12 +3,15 @@
 A suite's texts differ in their ends: the same few-shot examples stand before every question, and every question before
 each of its choices. Tokenizers are local: far enough behind the point where tokenising starts, the same characters give
 the same tokens. So only the end of a text is tokenised, from some way before the point where it stops being shared, and
-the result is taken where both tokenisations agree on a stretch of tokens; a text where they don't is tokenised whole.
+joined to the beginning where a word begins in both, at the same character, with the same tokens from there on.
+Characters count, since in a text that repeats itself the same tokens are no proof of the same place. A text for which
+there is no such place is tokenised whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from regress.backends.packing import shared_prefixes
@@ -18,10 +21,20 @@ OVERLAP = 96
 """Characters of the shared part that are tokenised again with each end."""
 
 AGREEING = 8
-"""Tokens on which the two tokenisations have to agree, one after the other."""
+"""Tokens, at least, on which both tokenisations have to agree behind the place where they are joined."""
 
 WORTH = 256
 """Characters that a shared beginning must save to be treated by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Joint:
+    """Where ends are joined to a shared beginning."""
+
+    start: int  # character from which the ends are tokenised
+    before: Tokens  # of the beginning
+    seen: Tokens  # what an end has to begin with
+    skipped: int  # how many of those stand in `before` already
 
 
 class Encoder:
@@ -63,41 +76,47 @@ class Encoder:
 
     def _behind(self, prefix: str, texts: Sequence[str], add_special: bool) -> dict[str, Tokens]:
         """Ids of texts that all begin with `prefix`."""
-        cut = len(prefix) - OVERLAP
-        if cut < OVERLAP or len(texts) < 3:
+        joint = self._joint(prefix, add_special) if len(texts) > 2 else None
+        if joint is None:
             return dict(zip(texts, self._batch(texts, add_special), strict=True))
-        encoded = self._tokenizer(prefix, add_special_tokens=False, return_offsets_mapping=True)
-        starts = [start for start, _ in encoded["offset_mapping"]]
-        first = next((i for i, start in enumerate(starts) if start >= cut), None)
-        if first is None or starts != sorted(starts):
-            return dict(zip(texts, self._batch(texts, add_special), strict=True))
-        whole = self._batch([prefix], add_special)[0]
-        offset = _find(whole, tuple(encoded["input_ids"]))
-        ends = self._batch([text[starts[first] :] for text in texts], False)
+        ends = self._batch([text[joint.start :] for text in texts], False)
         found, rest = {}, []
         for text, end in zip(texts, ends, strict=True):
-            joined = None if offset is None else _joined(whole, offset + first, end)
-            if joined is None:
-                rest.append(text)
+            if end[: len(joint.seen)] == joint.seen:
+                found[text] = joint.before + end[joint.skipped :]
             else:
-                found[text] = joined
-        return found | dict(zip(rest, self._batch(rest, add_special) if rest else [], strict=True))
+                rest.append(text)
+        return found | dict(zip(rest, self._batch(rest, add_special), strict=True))
+
+    def _joint(self, prefix: str, add_special: bool) -> _Joint | None:
+        cut = len(prefix) - OVERLAP
+        if cut < OVERLAP:
+            return None
+        ids, starts = self._with_starts(prefix)
+        whole = self._batch([prefix], add_special)[0]
+        special = len(whole) - len(ids)
+        first = next((k for k, start in enumerate(starts) if start >= cut), None)
+        if first is None or starts != sorted(starts) or whole[special:] != ids:  # as where EOS stands behind every text
+            return None
+        begin = starts[first]
+        tail, tail_starts = self._with_starts(prefix[begin:])
+        gap = len(ids) - len(tail)
+        for k in range(max(first, gap) + 1, len(ids) - AGREEING + 1):
+            alike = ids[k:] == tail[k - gap :] and starts[k - 1] < starts[k] == begin + tail_starts[k - gap]
+            if alike and _meet(prefix, starts[k]):
+                skipped = k - gap
+                return _Joint(
+                    start=begin, before=whole[: special + k], seen=tail[: skipped + AGREEING], skipped=skipped
+                )
+        return None
+
+    def _with_starts(self, text: str) -> tuple[Tokens, list[int]]:
+        """Ids without special tokens, and the character at which each begins."""
+        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return tuple(encoded["input_ids"]), [start for start, _ in encoded["offset_mapping"]]
 
 
-def _find(whole: Tokens, part: Tokens) -> int | None:
-    """How many special tokens stand before `part` in `whole`."""
-    return next((k for k in range(len(whole) - len(part) + 1) if whole[k : k + len(part)] == part), None)
-
-
-def _joined(whole: Tokens, at: int, end: Tokens) -> Tokens | None:
-    """`whole[:k] + end[j:]` where both agree on AGREEING tokens from (k, j) on; None where they don't.
-
-    `end` was tokenised from the text of whole[at:] on; a tokenizer may begin a text with tokens of its own, so the
-    first few may differ.
-    """
-    for skipped in range(1, 4):
-        for shift in (0, 1):
-            theirs = end[skipped + shift : skipped + shift + AGREEING]
-            if len(theirs) == AGREEING and theirs == whole[at + skipped : at + skipped + AGREEING]:
-                return whole[: at + skipped] + end[skipped + shift :]
-    return None
+def _meet(text: str, place: int) -> bool:
+    """Whether a word, a gap or a mark ends before the character at `place`."""
+    before, behind = ((c.isspace(), c.isalnum()) for c in text[place - 1 : place + 1])
+    return before != behind
