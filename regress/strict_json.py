@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -67,13 +68,16 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as its pairs, told apart from an array by its type."""
 
 
-def parse(text: str | bytes, *, max_depth: int = MAX_DEPTH, max_chars: int = MAX_CHARS) -> Parsed:
+def parse(
+    text: str | bytes, *, max_depth: int = MAX_DEPTH, max_chars: int = MAX_CHARS, not_finite: bool = False
+) -> Parsed:
     """Read one JSON text.
 
     Args:
         text: the document; bytes must be UTF-8.
         max_depth: how many arrays and objects may be open at once.
         max_chars: how many characters the document may have.
+        not_finite: take NaN, Infinity and -Infinity, which Python writes and RFC 8259 does not know, as floats.
 
     Raises:
         JsonFault: the text is not acceptable; `kind` says why.
@@ -82,12 +86,13 @@ def parse(text: str | bytes, *, max_depth: int = MAX_DEPTH, max_chars: int = MAX
     if document.count("[") + document.count("{") > max_depth:
         _check_depth(document, max_depth)
     duplicates: tuple[str, ...] = ()
+    decoders = _PYTHONS if not_finite else _RFCS
     try:
         try:
-            value = _STRICT.decode(document)
+            value = decoders.strict.decode(document)
         except _DuplicateSeenError:
-            duplicates = _duplicate_pointers(_KEEP_PAIRS.decode(document))
-            value = _LAST_WINS.decode(document)
+            duplicates = _duplicate_pointers(decoders.keep_pairs.decode(document))
+            value = decoders.last_wins.decode(document)
     except json.JSONDecodeError as error:
         raise _syntax_fault(document, error) from error
     except RecursionError as error:  # the caller's own stack was nearly full
@@ -199,9 +204,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_constant)
-_LAST_WINS = json.JSONDecoder(parse_float=_float, parse_int=_int, parse_constant=_constant)
-_KEEP_PAIRS = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=_float, parse_int=_int, parse_constant=_constant)
+class _Decoders:
+    """One for documents without repeated names, and two for those with them."""
+
+    def __init__(self, constant: Callable[[str], float]) -> None:
+        def decoder(pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None) -> json.JSONDecoder:
+            return json.JSONDecoder(
+                object_pairs_hook=pairs_hook, parse_float=_float, parse_int=_int, parse_constant=constant
+            )
+
+        self.strict, self.last_wins, self.keep_pairs = decoder(_object), decoder(None), decoder(_Pairs)
+
+
+_RFCS, _PYTHONS = _Decoders(_constant), _Decoders(float)
 _SYNTAX_ONLY = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_constant)
 
 

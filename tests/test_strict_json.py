@@ -26,7 +26,7 @@ documents = st.recursive(
 )
 
 
-def fault_of(text: str | bytes, **limits: int) -> JsonFault:
+def fault_of(text: str | bytes, **limits: Any) -> JsonFault:
     with pytest.raises(JsonFault) as caught:
         parse(text, **limits)
     return caught.value
@@ -208,3 +208,13 @@ def test_closing_bracket(text: str, start: int, end: int | None) -> None:
 def test_closing_bracket_counts_depth() -> None:
     with pytest.raises(JsonFault, match="deeper than 64"):
         closing_bracket("x" + "[" * 100, 1, max_depth=64)
+
+
+def test_what_python_writes_where_the_rfc_has_no_word_is_read_on_demand() -> None:
+    parsed = parse('{"a": NaN, "b": [Infinity, -Infinity], "b": -Infinity}', not_finite=True)
+    assert math.isnan(parsed.value["a"])
+    assert parsed.value["b"] == -math.inf
+    assert parsed.duplicate_keys == ("/b",)
+    assert fault_of("[1e999]", not_finite=True).kind is FaultKind.NUMBER_RANGE
+    assert fault_of("[NaN, nan]", not_finite=True).kind is FaultKind.SYNTAX
+    assert fault_of("[NaN]").kind is FaultKind.NOT_FINITE
