@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,12 +13,16 @@ from typing import Any
 import datasets
 from lm_eval.api.samplers import ContextSampler
 from lm_eval.api.task import ConfigurableTask
+from lm_eval.utils import env
 
 from regress.errors import SuiteError
 from regress.hashing.files import digest_file
 from regress.lmeval.catalog import TaskSource
 from regress.lmeval.configs import Code, code_in, from_json, place_of, with_code
 from regress.suite.frozen import FrozenTask
+
+env.from_string = lru_cache(maxsize=4096)(env.from_string)
+"""lm-eval compiles a template anew for every document and example, which is nine tenths of building MMLU's prompts."""
 
 SPLIT = "frozen"
 ONLY_FOR_FREEZING = frozenset(
@@ -44,7 +50,10 @@ class FixedExamples(ContextSampler):  # type: ignore[misc]  # lm-eval is not typ
         self._order = Random(seed).sample(self.df, len(self.df))
 
     def sample(self, n: int, *_args: Any, **_kwargs: Any) -> list[Any]:
-        return [example for example in self._order[: n + 8] if example != self.asked][:n]
+        found = list(islice((example for example in self._order if example != self.asked), n))
+        if len(found) < n:
+            raise ValueError(f"{n} examples are wanted, and only {len(found)} others are there")
+        return found
 
 
 def with_data(source: TaskSource) -> Any:

@@ -128,6 +128,7 @@ def _add(draft: _Draft, source: TaskSource, section: LmEvalSection, prompt: Prom
     shots = questions.shots_of(task, name, section.num_fewshot, fixed=fixed, seed=section.seed)
     found = questions.documents(task, name, section.limit)
     questions.prepare(task, shots)
+    counts = []
     for index, document in enumerate(found):
         try:
             requests = questions.requests_of(task, name, index, document, shots, prompt is PromptStyle.CHAT)
@@ -137,11 +138,12 @@ def _add(draft: _Draft, source: TaskSource, section: LmEvalSection, prompt: Prom
         except Exception as reason:
             raise SuiteError(f"document {index} of {name!r} cannot be asked: {_said(reason)}.") from reason
         draft.items.append(item)
+        counts.append(len(requests))
         if ask is Ask.GENERATE:
             repeats, most = task.config.repeats, section.max_new_tokens
             kept = questions.generation_of(requests, name, repeats=repeats, seed=section.seed, most=most)
             draft.agree("generation", kept, name)
-    _choose_metric(draft, task, name, section, found[0], ask, len(requests))
+    _choose_metric(draft, task, name, section, found[0], ask, counts[0])
     draft.tasks[name] = {
         "version": str(task.VERSION),
         "num_fewshot": shots.count,

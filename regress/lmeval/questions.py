@@ -45,13 +45,22 @@ def shots_of(task: Any, name: str, wanted: int | None, *, fixed: bool, seed: int
         raise SuiteError(f"num_fewshot is {wanted}, and the lm-eval task {name!r} fixes it at 0. Leave it out.")
     if count and task.OUTPUT_TYPE == "loglikelihood_rolling":
         raise SuiteError(f"num_fewshot is {count}, and {name!r} scores whole texts, before which nothing stands.")
-    if count:
-        pool = len(task.sampler.df)
-        overlapping = task.fewshot_cfg.split in (None, task.config.test_split or task.config.validation_split)
-        if count > pool - (overlapping and not task.has_training_docs()):
-            split = task.fewshot_cfg.split or "few-shot"
-            raise SuiteError(f"num_fewshot is {count}, and the split {split!r} of {name!r} holds {pool} documents.")
+    if count and count > len(task.sampler.df) - (_examples_split(task) == _asked_split(task)):
+        split, pool = _examples_split(task), len(task.sampler.df)
+        raise SuiteError(f"num_fewshot is {count}, and the split {split!r} of {name!r} holds {pool} documents.")
     return Shots(count=count, fixed=fixed, seed=seed)
+
+
+def _asked_split(task: Any) -> str:
+    return str(task.config.test_split or task.config.validation_split)
+
+
+def _examples_split(task: Any) -> str:
+    """Where lm-eval draws examples from, where nothing else is said: what was made for training first."""
+    config = task.config
+    if task.fewshot_cfg.split is None and task.fewshot_cfg.samples is not None:
+        return "fewshot_config.samples"
+    return str(task.fewshot_cfg.split or config.training_split or config.validation_split or config.test_split)
 
 
 def prepare(task: Any, shots: Shots) -> None:
@@ -95,6 +104,10 @@ def requests_of(task: Any, name: str, index: int, document: Mapping[str, Any], s
     """lm-eval's own requests about a document. In a chat, a context is a list of messages in place of a text."""
     if isinstance(task.sampler, FixedExamples):
         task.sampler.asked = document
+    if task.OUTPUT_TYPE == "multiple_choice":
+        choices = task.doc_to_choice(document)
+        if not isinstance(choices, list) or not all(isinstance(choice, str) and choice for choice in choices):
+            raise SuiteError(f"{name!r} gives document {index} the choices {choices!r:.80}, which is no list of texts.")
     template = _as_messages if chat else None
     prefix = task.doc_to_prefix(document)
     if chat and prefix:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "backends"))  # the tiny models made there
 os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="regress-datasets-")
 os.environ["HF_DATASETS_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
 
-pytest.importorskip("lm_eval")
+if importlib.util.find_spec("lm_eval") is None:
+    collect_ignore_glob = ["test_*.py"]

@@ -111,6 +111,31 @@ def test_a_field_can_be_the_cluster(tmp_path: Path) -> None:
     assert "cluster is 'pasage', which is no field" in refused(tmp_path, "sample_choice", cluster="pasage")
 
 
+def test_documents_may_have_different_numbers_of_choices(tmp_path: Path) -> None:
+    folder = tasks_in(tmp_path)
+    first, second = documents(2)
+    lines = [json.dumps(first) + "\n", json.dumps(second | {"choices": ["a", "b"], "gold": 0}) + "\n"]
+    (folder / "test.jsonl").write_text("".join(lines))
+    suite, _ = frozen(tmp_path, "sample_choice")
+    assert [len(item.choices) for item in suite.items] == [4, 2]
+
+
+def test_examples_may_stand_in_the_task_file(tmp_path: Path) -> None:
+    samples = {"fewshot_split": None, "fewshot_config": {"samples": documents(3, seed=9)}, "num_fewshot": 3}
+    tasks_in(tmp_path, letters=samples)
+    suite, _ = frozen(tmp_path, "sample_letters")
+    assert suite.items[0].messages[-1].content.count("Question:") == 4
+    assert "the split 'fewshot_config.samples' of 'sample_letters' holds 3" in refused(
+        tmp_path, "sample_letters", name="more", num_fewshot=4
+    )
+
+
+def test_twins_are_no_examples_for_each_other(tmp_path: Path) -> None:
+    folder = tasks_in(tmp_path, choice={"fewshot_split": "test", "num_fewshot": 2})
+    (folder / "test.jsonl").write_text("".join([json.dumps(d) + "\n" for d in (documents(2)[0], *documents(2))]))
+    assert "2 examples are wanted, and only 1 others are there" in refused(tmp_path, "sample_choice")
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -123,7 +148,7 @@ def test_unknown_names_get_close_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "keys", "said"),
     [
-        ("choice", {"num_fewshot": 13}, "num_fewshot is 13, and the split 'few-shot' of 'sample_choice' holds 12"),
+        ("choice", {"num_fewshot": 13}, "num_fewshot is 13, and the split 'test' of 'sample_choice' holds 12"),
         ("choice", {"num_fewshot": 12}, "holds 12 documents"),  # one of them is the one that is asked
         ("letters", {"num_fewshot": 7}, "num_fewshot is 7, and the split 'dev' of 'sample_letters' holds 6 documents"),
         ("text", {"num_fewshot": 2}, "scores whole texts, before which nothing stands"),
