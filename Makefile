@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: setup demo test check reference benchmark error-rates soak suites clean
+.PHONY: setup demo test check reference benchmark parity error-rates soak suites clean
 
 setup: $(READY)
 
@@ -40,6 +40,10 @@ benchmark: setup  ## our check against three lm_eval runs, and the stored gate; 
 	$(BIN)/python benchmarks/speed.py --model $(MODEL) --adapter $(ADAPTER) --task both
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/gate_speed.py
+
+parity: setup  ## our engine and scorer against lm-eval's, on public data where it lies in ../shared/data
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lm-eval]"
+	$(BIN)/python benchmarks/parity.py
 
 error-rates: setup  ## simulate 20,000 candidates a row: docs/error_rates.md and its figure
 	$(BIN)/python benchmarks/error_rates.py
