@@ -43,6 +43,7 @@ def list_suites(
     if pattern is not None:
         from regress.lmeval.catalog import matching
 
+        say("· reading lm-eval's tasks, some eight seconds")
         tasks = matching(pattern)
     if rows:
         say(_table(rows))
@@ -62,7 +63,10 @@ def show(
     project: ProjectOption = HERE,
     json: JsonOption = False,
 ) -> int:
-    """Render a suite's first items as the model will see them, special tokens included."""
+    """Render a suite's first items as the model will see them, special tokens included.
+
+    Whole, also where the context window is smaller: an lm-eval task is then cut from the left, others are refused.
+    """
     opened = read_project(project)
     suite = read_suite(_path_of(opened, name))
     few = replace(suite, items=suite.items[:items])

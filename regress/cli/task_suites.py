@@ -45,6 +45,7 @@ def freeze(path: Path, project: Path, *, trust: bool) -> None:
     from regress.lmeval.freeze import freeze as write_frozen
 
     bar = Bar()
+    bar.say(f"freezing {path.stem}: lm-eval's tasks are read first")
     bar.start(f"freezing {path.stem}", 1, 0)
     try:
         done = write_frozen(path, project, trust=trust, tell=bar.expect)

@@ -124,6 +124,14 @@ def test_the_backends_failure_is_never_the_models(tmp_path: Path, reply: Reply, 
     assert said(ready(text).score(Reply(), text.items[0])) == ("error", "no_reply", None)
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 99_999, "\ud800" * 9_999, "a" * 999_999 + "1", "\x00\x1b[31m" * 9_999, "1," * 99_999]
+)
+def test_whatever_a_model_writes_is_scored(tmp_path: Path, text: str) -> None:
+    suite, _ = frozen(tmp_path, "sample_write", filter="letters")
+    assert ready(suite).score(Reply(text=text, finish=Finish.EOS), suite.items[0]).outcome in ("fail", "no_answer")
+
+
 def own_metric(folder: Path, code: str, *, at: Any = "process_results") -> Suite:
     """sample_write with a metric `m` of its own code."""
     metrics = {"metric_list": [{"metric": "m", **SHARE}]}

@@ -92,7 +92,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     assert tried == []
 
 
-@pytest.mark.parametrize("name", sorted(SCORERS))
+def test_every_scorer_is_tried() -> None:
+    """But lm_eval, which scores nothing without its task (tests/lmeval)."""
+    assert QUESTIONS.keys() == SCORERS.keys() - {"lm_eval"}
+
+
+@pytest.mark.parametrize("name", sorted(QUESTIONS))
 def test_no_reply_hangs_or_breaks_a_scorer(name: str) -> None:
     question, options = QUESTIONS[name]
     bound = bind(suite(name, question, options=options))
@@ -105,7 +110,7 @@ def test_no_reply_hangs_or_breaks_a_scorer(name: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.text() | st.text(alphabet='[]{}",:`json-1.e+/% \\u\nd8\ud800'), st.sampled_from(sorted(SCORERS)))
+@given(st.text() | st.text(alphabet='[]{}",:`json-1.e+/% \\u\nd8\ud800'), st.sampled_from(sorted(QUESTIONS)))
 def test_scorers_never_raise(text: str, name: str) -> None:
     question, options = QUESTIONS[name]
     result = bind(suite(name, question, options=options)).score(Reply(text=text, logprobs=(-1.0, -2.0)), question)
