@@ -117,6 +117,5 @@ class Encoder:
 
 
 def _meet(text: str, place: int) -> bool:
-    """Whether a word, a gap or a mark ends before the character at `place`."""
-    before, behind = ((c.isspace(), c.isalnum()) for c in text[place - 1 : place + 1])
-    return before != behind
+    """Whether white space begins or ends at `place`: nothing reaches across, in whatever way words are split up."""
+    return text[place - 1].isspace() != text[place].isspace()

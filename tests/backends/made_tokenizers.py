@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -101,16 +102,21 @@ def qwen() -> Any:
 def _sentencepiece_bpe() -> Tokenizer:
     """Llama 2's: the whole text is one word, an underscore in front of it, bytes where a character is unknown."""
     trainer = trainers.BpeTrainer(
-        vocab_size=420,
-        special_tokens=["<unk>", *SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))],
+        vocab_size=170,
+        special_tokens=["<unk>", *SPECIAL],
         show_progress=False,
         limit_alphabet=60,
         max_token_length=12,
     )
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")  # learns pieces of words alone
-    _trained(tokenizer, trainer)
-    tokenizer.pre_tokenizer = None
+    learned = Tokenizer(models.BPE(unk_token="<unk>"))
+    learned.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")  # learns pieces of words alone
+    model = json.loads(_trained(learned, trainer).to_str())["model"]
+    for byte in range(256):
+        model["vocab"][f"<0x{byte:02X}>"] = len(model["vocab"])
+    merges = [tuple(pair) for pair in model["merges"]]
+    tokenizer = Tokenizer(
+        models.BPE(vocab=model["vocab"], merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    )
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
@@ -132,17 +138,21 @@ def llama2_with_end() -> Any:
 
 
 def unigram() -> Any:
+    """T5's and XLM-R's way: the most probable pieces of each word, among which there are ties."""
     trainer = trainers.UnigramTrainer(
         vocab_size=300, special_tokens=["<unk>", *SPECIAL], unk_token="<unk>", show_progress=False
     )
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
     tokenizer.decoder = decoders.Metaspace()
     return _fast(_trained(tokenizer, trainer), bos_token="<s>", eos_token="</s>", unk_token="<unk>")
 
 
 def wordpiece() -> Any:
+    """BERT's: longest pieces first, a word of more than a hundred characters is unknown, marks around every text."""
     trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=["<unk>", *SPECIAL], show_progress=False)
     tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.BertNormalizer()
