@@ -95,7 +95,8 @@ def _groups(results: Mapping[str, Any], tasks: list[str]) -> dict[str, tuple[str
         leaves: set[str] = set()
         seen, pending = {group}, [group]
         while pending:
-            for child in children.get(pending.pop()) or ():
+            inside = children.get(pending.pop())
+            for child in inside if isinstance(inside, list) else ():
                 if isinstance(child, str) and child not in seen:
                     seen.add(child)
                     pending.append(child)
