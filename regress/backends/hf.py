@@ -179,9 +179,9 @@ class HFEngine:
     def _smaller(
         self, suite: Suite, batch: Batch, known: Collection[int], reason: torch.OutOfMemoryError
     ) -> tuple[Batch, ...]:
-        if smaller := _smaller(batch, known):
+        if smaller := _smaller(suite, batch, known):
             return smaller
-        item = batch.requests[0].item
+        item = next(one.item for index, one in enumerate(batch.requests) if index not in known)
         raise BackendError(
             f"out of memory on item {item!r} of {suite.name} alone; shorten it, or use a @nf4 variant."
         ) from reason
@@ -241,19 +241,22 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def _smaller(batch: Batch, known: Collection[int]) -> tuple[Batch, ...]:
+def _smaller(suite: Suite, batch: Batch, known: Collection[int]) -> tuple[Batch, ...]:
     """What is not known yet of a batch, in smaller company; nothing where one is alone."""
     if isinstance(batch.plan, scoring.Packed):
         return scoring.halves(batch)
-    if not isinstance(batch.plan, generating.Queue) or batch.plan.slots == 1:
-        return ()
     left = [index for index in range(len(batch.requests)) if index not in known]
-    return (
-        Batch(
-            places=tuple(batch.places[index] for index in left),
-            requests=tuple(batch.requests[index] for index in left),
-            plan=replace(batch.plan, slots=batch.plan.slots // 2),
-        ),
+    if isinstance(batch.plan, generating.Queue):
+        slots = min(batch.plan.slots, len(left) * suite.generation.repeats) // 2
+        return (_part(batch, left, replace(batch.plan, slots=slots)),) if slots else ()
+    return tuple(_part(batch, [index], None) for index in left) if len(batch.requests) > 1 else ()
+
+
+def _part(batch: Batch, indices: Sequence[int], plan: Any) -> Batch:
+    return Batch(
+        places=tuple(batch.places[index] for index in indices),
+        requests=tuple(batch.requests[index] for index in indices),
+        plan=plan,
     )
 
 

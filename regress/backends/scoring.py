@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
-from regress.backends.packing import Asked, Row, common_prefix, pack, shared_prefixes, trie
+from regress.backends import plain
+from regress.backends.packing import Asked, Row, common_prefix, nodes, pack, shared_prefixes, trie
 from regress.backends.protocol import Batch, Request, Tokens
 from regress.backends.shared_forward import Prefix, SharedForward, on_device
 from regress.errors import BackendError
@@ -31,13 +32,21 @@ class Shape:
     tokens: int  # rows times (width and prefix), at most
     overhead: int  # what a prefix of its own costs, in tokens
 
+    def at_once(self, width: int, prefix: int) -> int:
+        """Rows of `width` nodes behind a prefix that go into one forward pass."""
+        return max(1, min(self.nodes // width, self.tokens // (width + prefix)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """The plan of a batch: its prefix and rows; `owner` counts the sequences of the batch's requests in order."""
+    """The plan of a batch: its prefix and rows; `owner` counts the sequences of the batch's requests in order.
+
+    A row holds whole requests, or one sequence of a request that is too wide for a row.
+    """
 
     prefix: Tokens
     rows: tuple[Row, ...]
+    at_once: int  # rows of a forward pass: all, except where one request takes more than a pass holds
 
 
 def plan(requests: Sequence[Request], shape: Shape) -> list[Batch]:
@@ -48,12 +57,13 @@ def plan(requests: Sequence[Request], shape: Shape) -> list[Batch]:
         prefix = keys[group.places[0]][: group.shared]
         tails = [[(c + t)[group.shared :] for c, t in requests[place].sequences] for place in group.places]
         width, rows = pack(tails, widths=shape.widths)
-        at_once = max(1, min(shape.nodes // width, shape.tokens // (width + group.shared)))
-        at_once = -(-len(rows) // -(-len(rows) // at_once))  # batches of equal size
-        for start in range(0, len(rows), at_once):
-            members = [[group.places[index] for index in row] for row in rows[start : start + at_once]]
+        while rows:
+            widest = max(width, nodes(tails[rows[0][0]]))  # what is wider than `width` is a row by itself
+            at_once = -(-len(rows) // -(-len(rows) // shape.at_once(widest, group.shared)))  # batches of equal size
+            members = [[group.places[index] for index in row] for row in rows[:at_once]]
+            del rows[:at_once]
             places = tuple(place for row in members for place in row)
-            packed = packed_behind(prefix, [[requests[place] for place in row] for row in members])
+            packed = packed_behind(prefix, [[requests[place] for place in row] for row in members], shape)
             batches.append(Batch(places=places, requests=tuple(requests[place] for place in places), plan=packed))
     return batches
 
@@ -65,40 +75,73 @@ def _shared_context(request: Request) -> Tokens:
     return contexts[0][: min(shared, min(map(len, contexts)) - 1)]
 
 
-def packed_behind(prefix: Tokens, rows: Sequence[Sequence[Request]]) -> Packed:
-    """One trie a row of requests, all of which continue `prefix`."""
-    tries, owner = [], 0
+def packed_behind(prefix: Tokens, rows: Sequence[Sequence[Request]], shape: Shape | None = None) -> Packed:
+    """One trie a row of requests, all of which continue `prefix`; all rows in one pass where no `shape` says less."""
+    tries: list[Row] = []
+    owner = 0
     for row in rows:
         asked = []
         for context, choice in (pair for request in row for pair in request.sequences):
             behind = (context + choice)[len(prefix) :]
             asked.append(Asked(owner=owner, tokens=behind, start=len(context) - len(prefix)))
             owner += 1
-        tries.append(trie(asked))
-    return Packed(prefix=prefix, rows=tuple(tries))
+        apart = shape is not None and len(row) == 1 and _apart(asked, max(shape.widths))
+        tries += [trie([one]) for one in asked] if apart else [trie(asked)]
+    at_once = shape.at_once(max(len(one.tokens) for one in tries), len(prefix)) if shape else len(tries)
+    return Packed(prefix=prefix, rows=tuple(tries), at_once=at_once)
+
+
+def _apart(asked: Sequence[Asked], width: int) -> bool:
+    """Whether each sequence needs a row of its own: too much for one, and hardly shared, as the windows of a text are.
+
+    Attention within a row grows with its square, whoever attends to whom.
+    """
+    together = nodes([one.tokens for one in asked])
+    return together > width and sum(len(one.tokens) for one in asked) < 1.25 * together
 
 
 def halves(batch: Batch) -> tuple[Batch, ...]:
-    """The batch in two, for a device that has no room for it; nothing where it is one row."""
-    middle = len(batch.plan.rows) // 2
-    if not middle:
-        return ()
-    sequences = 1 + max(int(row.owner.max()) for row in batch.plan.rows[:middle])
-    counts = np.cumsum([len(request.choices) for request in batch.requests])
-    cut = int(np.searchsorted(counts, sequences)) + 1
-    parts = ((slice(None, cut), slice(None, middle), 0), (slice(cut, None), slice(middle, None), sequences))
-    first, second = (
-        Batch(
-            places=batch.places[own],
-            requests=batch.requests[own],
-            plan=Packed(
-                prefix=batch.plan.prefix,
-                rows=tuple(replace(row, owner=row.owner - before) for row in batch.plan.rows[rows]),
-            ),
+    """The batch in parts, for a device that has no room for it; nothing where it is one request in its smallest passes.
+
+    Rows come apart first, then the requests of a row, then the passes of a request.
+    """
+    packed: Packed = batch.plan
+    ends = _ends(batch)
+    if len(ends) > 1:
+        return _cut(batch, *ends[len(ends) // 2 - 1])
+    if len(batch.requests) > 1:
+        middle = len(batch.requests) // 2
+        return tuple(
+            Batch(
+                places=batch.places[own],
+                requests=batch.requests[own],
+                plan=packed_behind(packed.prefix, [[request] for request in batch.requests[own]]),
+            )
+            for own in (slice(None, middle), slice(middle, None))
         )
-        for own, rows, before in parts
+    fewer = min(packed.at_once, len(packed.rows)) // 2
+    return (replace(batch, plan=replace(packed, at_once=fewer)),) if fewer else ()
+
+
+def _ends(batch: Batch) -> list[tuple[int, int]]:
+    """(rows, requests) up to each place where the batch can be cut between two rows."""
+    sequences = np.cumsum([len(request.choices) for request in batch.requests]).tolist()
+    last = [int(row.owner.max()) + 1 for row in batch.plan.rows]  # rows hold sequences in order
+    return [(row, sequences.index(end) + 1) for row, end in enumerate(last, start=1) if end in sequences]
+
+
+def _cut(batch: Batch, row: int, request: int) -> tuple[Batch, Batch]:
+    packed: Packed = batch.plan
+    before = sum(len(one.choices) for one in batch.requests[:request])
+    behind = tuple(replace(one, owner=one.owner - before) for one in packed.rows[row:])
+    return (
+        Batch(
+            places=batch.places[:request],
+            requests=batch.requests[:request],
+            plan=replace(packed, rows=packed.rows[:row]),
+        ),
+        Batch(places=batch.places[request:], requests=batch.requests[request:], plan=replace(packed, rows=behind)),
     )
-    return first, second
 
 
 def launch(
@@ -109,25 +152,37 @@ def launch(
     On CUDA the next batch can be launched meanwhile, so that the device does not wait for Python.
     """
     packed: Packed = batch.plan
-    rows = forward.rows(packed.rows, device)
-    width = rows.ids.shape[1]
-    flat = np.concatenate([row.nodes + place * width for place, row in enumerate(packed.rows)])  # (C,)
-    owner = np.concatenate([row.owner for row in packed.rows])
-    targets = on_device(torch.from_numpy(np.concatenate([row.targets for row in packed.rows])), device)
-    kept, index = np.unique(flat, return_inverse=True)  # (N,), (C,)
-    logits, _ = forward.run(model, rows, prefix, on_device(torch.from_numpy(kept), device))
-    found, best = map(_coming_back, _log_probs(logits, on_device(torch.from_numpy(index), device), targets))
+    parts = [packed.rows[start : start + packed.at_once] for start in range(0, len(packed.rows), packed.at_once)]
+    passes = [_pass(model, forward, rows, prefix, device) for rows in parts]
+    owner = np.concatenate([row.owner for row in packed.rows])  # (C,)
     arrived = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
 
     def collect() -> list[Reply]:
         if arrived is not None:
             arrived.synchronize()
         count = sum(len(request.choices) for request in batch.requests)
-        sums = np.bincount(owner, weights=found.numpy().astype(np.float64), minlength=count)
-        missed = np.bincount(owner, weights=~best.numpy(), minlength=count)
+        found, best = (np.concatenate([part.numpy() for part in column]) for column in zip(*passes, strict=True))
+        sums = np.bincount(owner, weights=found.astype(np.float64), minlength=count)
+        missed = np.bincount(owner, weights=~best, minlength=count)
+        if not np.isfinite(sums).all():
+            _refuse_sick(model, batch, device)
         return _replies(batch, sums, missed == 0)
 
     return collect
+
+
+def _pass(
+    model: Any, forward: SharedForward, tries: Sequence[Row], prefix: Prefix, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One forward pass; (C,) log-probabilities and whether each is the largest, on their way to the CPU."""
+    rows = forward.rows(tries, device)
+    width = rows.ids.shape[1]
+    flat = np.concatenate([row.nodes + place * width for place, row in enumerate(tries)])  # (C,)
+    targets = on_device(torch.from_numpy(np.concatenate([row.targets for row in tries])), device)
+    kept, index = np.unique(flat, return_inverse=True)  # (N,), (C,)
+    logits, _ = forward.run(model, rows, prefix, on_device(torch.from_numpy(kept), device))
+    found, best = _log_probs(logits, on_device(torch.from_numpy(index), device), targets)
+    return _coming_back(found), _coming_back(best)
 
 
 def _coming_back(values: torch.Tensor) -> torch.Tensor:
@@ -155,10 +210,6 @@ def _replies(batch: Batch, sums: np.ndarray[Any, Any], greedy: np.ndarray[Any, A
     for request in batch.requests:
         own = slice(first, first + len(request.choices))
         first = own.stop
-        if not np.isfinite(sums[own]).all():
-            raise BackendError(
-                f"the model's logits hold NaN or infinity on item {request.item!r}; nothing can be said of it."
-            )
         replies.append(
             Reply(
                 logprobs=tuple(sums[own].tolist()),
@@ -168,3 +219,13 @@ def _replies(batch: Batch, sums: np.ndarray[Any, Any], greedy: np.ndarray[Any, A
             )
         )
     return replies
+
+
+@torch.inference_mode()
+def _refuse_sick(model: Any, batch: Batch, device: torch.device) -> NoReturn:
+    """Name the item whose NaN or infinity it is: masked or not, it spoils whatever shares its row."""
+    plain.score(model, batch, device)
+    raise BackendError(
+        f"the model's logits hold NaN or infinity where item {batch.requests[0].item!r} is asked with others, and not "
+        "where each is asked alone; nothing can be said of it."
+    )
