@@ -208,6 +208,28 @@ def test_halves_of_rows_are_the_rows(llama: Path) -> None:
         assert sorted(set(owners.tolist())) == list(range(sum(len(one.choices) for one in part.requests)))
 
 
+def test_a_batch_is_cut_in_its_middle(llama: Path) -> None:
+    requests = requests_of(engine(llama), a_suite([f"the river {n}" for n in range(8)], [[" seven", " blue"]] * 8))
+    (batch,) = plan(requests, replace(SMALL, widths=(1,), overhead=10**6))
+    assert [len(part.plan.rows) for part in halves(batch)] == [4, 4]
+
+
+def test_an_item_that_fits_a_row_stays_in_one(resident: HFEngine) -> None:
+    """Its choices share nothing, and yet there is room for them side by side."""
+    item = replace(with_contexts().items[0], contexts=("the cat", "many dogs", "blue paper"))
+    (request,) = requests_of(resident, replace(SUITE, items=(item,)))
+    (batch,) = plan([request], replace(SMALL, widths=(12, 400), nodes=400))
+    assert len(batch.plan.rows) == 1
+
+
+def test_a_context_that_goes_on_where_another_ends(resident: HFEngine) -> None:
+    """What is computed before both leaves each a token to predict from."""
+    item = replace(with_contexts().items[0], contexts=(EXAMPLES, EXAMPLES + "the", EXAMPLES + "the cat"))
+    requests = requests_of(resident, replace(SUITE, items=(item, replace(item, id="again"))))
+    for shape in SHAPES.values():
+        assert_alike(scored(resident, requests, plan(requests, shape)), by_plain(resident, requests))
+
+
 class Scarce:
     """A model on a device that has room for so many tokens a pass."""
 
