@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from regress.backends.adapter_files import refuse_unexpected
 from regress.cli.console import Bar
 from regress.cli.deliver import deliver, not_promoted_until_decided
 from regress.cli.options import HERE, AdaptersArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
@@ -75,6 +76,7 @@ def check(
 
 def _judge_one(order: Order, adapter: Path) -> int:
     with not_promoted_until_decided(order.project, adapter):
+        refuse_unexpected(adapter)  # before model libraries are loaded, which takes seconds
         bench = order.open_bench()
         from regress.run.check import judgement_of
 
