@@ -204,7 +204,7 @@ class HFEngine:
         if suite.ask is not Ask.GENERATE:
             yield list(enumerate(plain.score(model, batch, device)))
             return
-        ending = Ending.of(suite, self._renderer.end_ids)
+        ending = Ending.of(suite, self._renderer.ends(suite))
         if batch.plan is None:
             yield from plain.generate(model, suite, batch, ending, self._decode, device)
         else:

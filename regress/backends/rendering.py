@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 
 from regress.backends.encoding import Encoder
 from regress.backends.protocol import Request, Tokens
+from regress.backends.stopping import ends_with_its_document
 from regress.errors import BackendError, ModelError
 from regress.hashing.canonical import digest_json
 from regress.schema import Ask, Item, PromptStyle, Suite
@@ -106,6 +107,11 @@ class Renderer:
         first = self.prefix_token
         return (ids[:1], ids[1:]) if ids[:1] == (first,) and len(ids) > 1 else ((first,), ids)
 
+    def ends(self, suite: Suite) -> frozenset[int]:
+        """Tokens that end a reply: the model's own, and stop texts that are special tokens, which no text shows."""
+        added = self.tokenizer.added_tokens_decoder.items()
+        return self.end_ids | {id_ for id_, one in added if one.special and one.content in suite.generation.stop}
+
     @property
     def prefix_token(self) -> int:
         """What stands before a text that begins at nothing: BOS, or the end of text where there is none."""
@@ -150,7 +156,8 @@ class Renderer:
             return [suite.ask.value]
         g = suite.generation
         sampling = [str(g.temperature), str(g.top_p), g.seed, g.repeats] if g.temperature else []
-        return [suite.ask.value, g.max_new_tokens, list(g.stop), sorted(self.end_ids), *sampling]
+        closing = ["until its JSON document closes"] if ends_with_its_document(suite) else []
+        return [suite.ask.value, g.max_new_tokens, list(g.stop), sorted(self.end_ids), *sampling, *closing]
 
 
 def _digest(tokens: Tokens) -> str:

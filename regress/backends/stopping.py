@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from regress.schema import Ask, Finish, Reply, Suite
+from regress.strict_json import JsonFault, parse
 
 JSON_SCORERS = frozenset({"json_schema", "json_equal"})
 """Scorers that fail a reply with anything behind its document, whatever it is."""
@@ -63,6 +64,8 @@ class ReplyInProgress:
             self._look_at(new)
         if self.finish is None and len(self.ids) == self._ending.max_new_tokens:
             self.finish = Finish.LENGTH
+        if self.finish in (Finish.EOS, Finish.LENGTH) and self._stops_in(self.text()):  # beside half a character
+            self.finish = Finish.STOP
         return self.finish is not None
 
     def extend(self, tokens: Sequence[int]) -> bool:
@@ -80,8 +83,9 @@ class ReplyInProgress:
             return True
         ahead = copy.copy(self)
         ahead.ids, ahead._document = [*self.ids, *tokens], copy.copy(self._document)
-        if new := ahead._new_text():
-            ahead._look_at(new)
+        if not (new := ahead._new_text()):
+            return False  # it ends in half a character, and may have ended before
+        ahead._look_at(new)
         if ahead.finish is None:
             self.__dict__.update(ahead.__dict__)
         return ahead.finish is None
@@ -108,13 +112,14 @@ class ReplyInProgress:
 
     def _look_at(self, new: str) -> None:
         seen = self._tail + new
-        if any(stop in seen for stop in self._ending.stops):
-            whole = self._decode(self.ids)  # pieces decoded apart can differ from the whole
-            if any(stop in whole for stop in self._ending.stops):
-                self.finish = Finish.STOP
+        if self._stops_in(seen) and self._stops_in(self._decode(self.ids)):  # pieces decoded apart can differ
+            self.finish = Finish.STOP
         elif self._document is not None and self._document.goes_on(new):
             self.finish = Finish.CLOSED
         self._tail = seen[-max(map(len, self._ending.stops), default=0) :] if self._ending.stops else ""
+
+    def _stops_in(self, text: str) -> bool:
+        return any(stop in text for stop in self._ending.stops)
 
 
 def together(samples: Sequence[Reply]) -> Reply:
@@ -129,9 +134,10 @@ def together(samples: Sequence[Reply]) -> Reply:
 
 
 class _Document:
-    """Brackets of a JSON document that a reply begins with. Anything else is never called closed."""
+    """A JSON document that a reply begins with. Anything else is never called closed, brackets in it or not."""
 
     def __init__(self) -> None:
+        self._text = ""
         self._depth = 0
         self._begun = False
         self._other = False  # the reply begins with something else
@@ -140,9 +146,13 @@ class _Document:
 
     def goes_on(self, text: str) -> bool:
         """Read on; whether anything but white space stands behind the closed document."""
-        return any(self._read(character) for character in text)
+        if self._other:
+            return False
+        places = range(len(self._text), len(self._text) + len(text))
+        self._text += text
+        return any(self._read(character, place) for character, place in zip(text, places, strict=True))
 
-    def _read(self, character: str) -> bool:
+    def _read(self, character: str, place: int) -> bool:
         if self._other:
             return False
         if self._in_string:
@@ -162,4 +172,13 @@ class _Document:
             self._depth += 1
         elif character in "]}":
             self._depth -= 1
+            self._other = not self._depth and not _is_document(self._text[: place + 1])
         return False
+
+
+def _is_document(text: str) -> bool:
+    try:
+        parse(text.strip(_WHITE))
+    except JsonFault:
+        return False
+    return True

@@ -12,7 +12,7 @@ from asking import a_suite
 from regress.backends.rendering import Renderer
 from regress.demo.project import MODEL
 from regress.errors import BackendError, ModelError
-from regress.schema import GenerationSettings, PromptStyle
+from regress.schema import GenerationSettings, PromptStyle, ScorerSpec
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,22 @@ def test_the_digest_covers_tokens_settings_and_end_tokens(renderer: Renderer) ->
     assert len(digests) == 7
     again = replace(suite, name="another", items=(replace(suite.items[0], id="q9"),))
     assert renderer.render(again)[0].digest == renderer.render(suite)[0].digest
+
+
+def test_a_reply_that_may_be_cut_behind_its_document_is_no_other_suites_reply(renderer: Renderer) -> None:
+    """By its digest a stored reply is found again: `contains` has to see what was written behind the document."""
+    suite = a_suite(["Hello"])
+    digests = {
+        renderer.render(replace(suite, scorer=ScorerSpec(name=name)))[0].digest
+        for name in ("exact_match", "contains", "json_schema", "json_equal")
+    }
+    assert len(digests) == 2
+
+
+def test_a_stop_text_that_is_a_special_token_ends_by_its_id(renderer: Renderer) -> None:
+    """Decoded texts leave special tokens out, so nobody would find it there."""
+    assert renderer.ends(a_suite(["Hello"])) == {1}
+    assert renderer.ends(a_suite(["Hello"], stop=("<|user|>", "\n", "the"))) == {1, 2}
 
 
 def test_the_context_window_is_used_to_the_last_token(renderer: Renderer) -> None:
