@@ -65,7 +65,7 @@ def test_a_stop_text_ends_a_reply_across_token_borders(
     assert of(text, ending(*stops), end=True, steps=steps) == expected
 
 
-ALPHABET = st.text(st.sampled_from('ab \n"é😀\ufffd'), max_size=24)
+ALPHABET = st.text(st.sampled_from('ab \n"é😀\ufffd{}[]1'), max_size=24)
 STOPS = st.lists(st.text(st.sampled_from('ab \n"é😀'), min_size=1, max_size=4), min_size=1, max_size=3).map(tuple)
 
 
@@ -96,6 +96,32 @@ def test_several_tokens_at_once_are_the_same_reply(
     tokens = [*text.encode(), END]
     how = ending(*stops, most=most, at_json_end=at_json_end)
     assert written(tokens, how, steps=steps) == written(tokens, how)
+
+
+def of_pieces(pieces: Sequence[bytes], how: Ending) -> tuple[str | None, Finish | None, int]:
+    """Tokens of several bytes; END is shown, as end tokens are that a tokenizer does not call special."""
+
+    def show(ids: list[int]) -> str:
+        return b"".join(pieces[token] if token < END else b"<end>" for token in ids).decode(errors="replace")
+
+    reply = written([*range(len(pieces)), END], how, show=show)
+    return reply.text, reply.finish, reply.reply_tokens
+
+
+def test_tokens_of_many_characters_are_cut_at_the_first_stop_text_in_them() -> None:
+    assert of_pieces([b"one\n\ntwo\n\nthree"], ending("\n\n")) == ("one", Finish.STOP, 1)
+    assert of_pieces([b"one", b"two"], ending("\n\n")) == ("onetwo", Finish.EOS, 3)
+
+
+@pytest.mark.parametrize("most", [2, 9])
+def test_a_stop_text_beside_half_a_character_is_found_where_the_reply_ends(most: int) -> None:
+    assert of_pieces([b"one", b"stop\xf0"], ending("stop", most=most)) == ("one", Finish.STOP, min(most, 3))
+
+
+def test_a_stop_text_that_is_only_in_the_pieces_is_none() -> None:
+    """Decoders may join tokens otherwise than their pieces say."""
+    reply = written([1, 2, 3, 4], ending("34"), show=lambda ids: ("-" if len(ids) > 3 else "").join(map(str, ids)))
+    assert (reply.text, reply.finish) == ("1-2-3-4", Finish.LENGTH)
 
 
 @pytest.mark.parametrize("kind", ["embedded", "llama2", "llama3", "unigram"])
@@ -138,6 +164,12 @@ def test_a_document_that_is_followed_by_more_is_closed_with_the_first_token_of_i
     assert of(document, how, end=True) == (document, Finish.EOS, size + 1)
     assert of(document + " \n", how, end=True) == (document + " \n", Finish.EOS, size + 3)
     assert of(document[:-1], how, end=True) == (document[:-1], Finish.EOS, size)
+    for steps in (2, 5, 8):
+        assert of(document + " \n x and more", how, end=True, steps=steps) == (
+            document + " \n x",
+            Finish.CLOSED,
+            size + 4,
+        )
 
 
 @pytest.mark.parametrize(
