@@ -25,17 +25,19 @@ class Draws:
 def choose(logits: torch.Tensor, settings: GenerationSettings, draws: Sequence[Draws]) -> torch.Tensor:
     """One token a row of float32 logits (R, V), (R,).
 
-    Greedy at temperature 0. Else by inversion from the nucleus: tokens in order of probability until `top_p` is
-    reached (Holtzman et al. 2020, arXiv 1904.09751), one uniform number a row.
+    Greedy at temperature 0. Else by inversion from the nucleus, the most probable tokens up to `top_p` (Holtzman et al.
+    2020, arXiv 1904.09751), with one uniform number a row. Tokens stand in the order of their ids: in that of their
+    probability two that are almost alike would change places by rounding, and with them what other company writes.
     """
     if not settings.temperature:
         return logits.argmax(dim=-1)
-    probabilities, order = torch.softmax(logits.double() / float(settings.temperature), dim=-1).sort(
-        dim=-1, descending=True, stable=True
-    )
+    probabilities = torch.softmax(logits.double() / float(settings.temperature), dim=-1)
+    if settings.top_p < 1:
+        falling, order = probabilities.sort(dim=-1, descending=True, stable=True)
+        outside = falling.cumsum(dim=-1) - falling >= float(settings.top_p)  # never the first
+        probabilities = probabilities.scatter(-1, order, falling.masked_fill(outside, 0.0))
     summed = probabilities.cumsum(dim=-1)
-    inside = (summed - probabilities < float(settings.top_p)).sum(dim=-1)  # (R,) at least 1
-    mass = summed.gather(-1, (inside - 1).unsqueeze(-1)).squeeze(-1)
+    mass = summed[:, -1]
     wanted = torch.tensor([one.next() for one in draws], dtype=summed.dtype, device=logits.device) * mass
-    picked = torch.searchsorted(summed, wanted.unsqueeze(-1), right=True).squeeze(-1)
-    return order.gather(-1, torch.minimum(picked, inside - 1).unsqueeze(-1)).squeeze(-1)
+    below = torch.minimum(wanted, torch.nextafter(mass, torch.zeros_like(mass)))  # rounding may reach the end
+    return torch.searchsorted(summed, below.unsqueeze(-1), right=True).squeeze(-1)
