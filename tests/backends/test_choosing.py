@@ -71,7 +71,7 @@ def test_numbers_are_those_of_seed_request_and_repeat() -> None:
         return [draws.next() for _ in range(3)]
 
     assert numbers(1, "a", 2) == numbers(1, "a", 2)
-    others = [numbers(seed, request, repeat) for seed in (1, 11) for request in ("a", "1:a") for repeat in (1, 2, 12)]
+    others = [numbers(seed, request, repeat) for seed in (1, 11) for request in ("a", "1a") for repeat in (1, 2, 12)]
     flat = [value for found in others for value in found]
     assert len(set(flat)) == len(flat)
     assert all(0 <= value < 1 for value in flat)
@@ -84,23 +84,32 @@ def test_numbers_are_uniform_over_requests_and_within_a_reply() -> None:
     assert stats.kstest([reply.next() for _ in range(4000)], "uniform").pvalue > 1e-3
 
 
-class AlmostOne(Draws):
-    def __init__(self) -> None:
+def test_a_nucleus_that_is_full_takes_no_more() -> None:
+    counts = drawn(torch.zeros(4), temperature="1", top_p="0.5")
+    assert counts[:2].min() > 0
+    assert counts[2:].sum() == 0
+
+
+class Always(Draws):
+    """One number; 1 is what a number below it may become by rounding."""
+
+    def __init__(self, number: float) -> None:
         super().__init__(0, "", 0)
+        self._number = number
 
     def next(self) -> float:
-        return float(np.nextafter(1.0, 0.0))
+        return self._number
 
 
 @pytest.mark.parametrize("top_p", ["0.4", "0.9", "1"])
-def test_the_last_number_is_the_last_token_of_the_nucleus(top_p: str) -> None:
+def test_the_least_and_the_largest_number_are_tokens_of_the_nucleus(top_p: str) -> None:
     how = GenerationSettings(temperature=Decimal(1), top_p=Decimal(top_p))
     for seed in range(200):
         logits = torch.randn(1, 50, generator=torch.Generator().manual_seed(seed))
-        (token,) = choose(logits, how, [AlmostOne()]).tolist()
         falling, order = torch.softmax(logits[0].double(), dim=-1).sort(descending=True)
-        size = int((falling.cumsum(0) - falling < float(top_p)).sum())
-        assert token == max(order[:size].tolist())
+        nucleus = order[: int((falling.cumsum(0) - falling < float(top_p)).sum())].tolist()
+        ends = [int(choose(logits, how, [Always(number)])) for number in (0.0, 1.0)]
+        assert ends == [min(nucleus), max(nucleus)]
 
 
 @pytest.mark.parametrize("top_p", ["0.9", "1"])
