@@ -23,10 +23,10 @@ written, the accuracy. Both use transformers' layers; splitting, batching, cachi
 the scores are each side's own work. The exit code is 1 when anything differs.
 
 The items are made here from a seed: cards with four facts, behind a few worked examples. `sentences` asks for the
-likelihood of four whole sentences, `letters` for that of four letters, `records` lets the model write. Whether the
-model is any good at them does not matter. `--suite FILE` takes suite files of your own instead; where a prompt of
-`ask: choose` ends with a line break, as chat templates do, lm-eval counts the break as part of every choice, so that
-log-likelihoods differ by its own.
+likelihood of four whole sentences, `letters` for that of four letters; `records` lets the model write JSON through the
+chat template, `documents` behind five worked examples. Whether the model is any good at them does not matter.
+`--suite FILE` takes suite files of your own instead; where a prompt of `ask: choose` ends with a line break, as chat
+templates do, lm-eval counts the break as part of every choice, so that log-likelihoods differ by its own.
 """
 
 from __future__ import annotations
@@ -121,21 +121,38 @@ FACTS: dict[str, list[str]] = {
     "job": ["pilot", "baker", "nurse", "lawyer", "farmer", "singer", "tailor", "plumber", "dentist", "waiter", "miner"],
     "city": ["Rome", "Lima", "Oslo", "Cairo", "Paris", "Dublin", "Tokyo", "Vienna", "Quito", "Lagos", "Prague"],
 }
-SHOTS = {"sentences": 5, "letters": 2}  # worked examples, the same for all items, as few-shot benchmarks have them
+SHOTS = {
+    "sentences": 5,
+    "letters": 2,
+    "documents": 5,
+}  # worked examples, the same for all items, as few-shot benchmarks have them
+
+
+KINDS = {
+    "choice": ("sentences", "letters"),
+    "sentences": ("sentences",),
+    "letters": ("letters",),
+    "generate": ("records",),
+    "documents": ("documents",),
+    "both": ("sentences", "letters", "records", "documents"),
+}
 
 
 def made_up_tasks(kind: str, count: int) -> list[Task]:
-    """`choice` is sentences and letters, `generate` is records."""
+    """The tasks that KINDS names, with `count` items each."""
     rng = random.Random(SEED)
     shared = {"version": 1, "category": "capability", "margin": 0.03}
     choose = shared | {"ask": "choose", "prompt": "raw", "scorer": "choice"}
     generation = {"max_new_tokens": 64, "stop": ["\n\n"]}
     write = shared | {"ask": "generate", "prompt": "chat", "scorer": "exact_match", "generation": generation}
     tasks = []
-    if kind != "generate":
-        tasks += [Task(file={"name": name, **choose}, items=choice_items(rng, name, count)) for name in SHOTS]
-    if kind != "choice":
-        tasks += [Task(file={"name": "records", **write}, items=[record_item(rng, i) for i in range(count)])]
+    for name in KINDS[kind]:
+        if name == "records":
+            tasks.append(Task(file={"name": name, **write}, items=[record_item(rng, i) for i in range(count)]))
+        elif name == "documents":
+            tasks.append(Task(file={"name": name, **write, "prompt": "raw"}, items=document_items(rng, count)))
+        else:
+            tasks.append(Task(file={"name": name, **choose}, items=choice_items(rng, name, count)))
     return tasks
 
 
@@ -178,6 +195,20 @@ def record_item(rng: random.Random, index: int) -> dict[str, Any]:
     target = json.dumps({key: int(facts[key]) if key == "age" else facts[key] for key in keys})
     prompt = f"Fill a JSON object with the keys {', '.join(keys)} from this text: {told(facts)}"
     return {"id": f"records-{index}", "prompt": prompt, "target": target}
+
+
+def document_items(rng: random.Random, count: int) -> list[dict[str, Any]]:
+    """The same behind worked examples, as text."""
+    shown = ""
+    items: list[dict[str, Any]] = []
+    for index in range(-SHOTS["documents"], count):
+        record = record_item(rng, index)
+        prompt = f"{record['prompt']}\nJSON:"
+        if index < 0:
+            shown += f"{prompt} {record['target']}\n\n"
+        else:
+            items.append({"id": f"documents-{index}", "prompt": shown + prompt, "target": record["target"]})
+    return items
 
 
 def read_task(path: Path, count: int) -> Task:
@@ -624,7 +655,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=folder, required=True, help="folder of a causal LM")
     parser.add_argument("--adapter", type=folder, required=True, help="folder of a PEFT adapter for it")
     parser.add_argument("--items", type=int, default=200, help="at most so many a task (200)")
-    parser.add_argument("--task", choices=("choice", "generate", "both"), default="choice", help="made-up items")
+    parser.add_argument("--task", choices=KINDS, default="choice", help="made-up items")
     parser.add_argument("--suite", type=Path, action="append", default=[], help="a suite file instead; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", default="64", help="lm-eval's; a number or auto (64)")

@@ -33,7 +33,7 @@ def comparison_flaw(comparison: SuiteComparison) -> str | None:
         return f"the design effect is {comparison.design_effect}"
     if comparison.looks and not _are_looks(comparison):
         return f"looks at {[seen.n for seen in comparison.looks]} of {comparison.planned_n} items"
-    if comparison.graded is not None and not _is_graded(comparison.graded, counts.n):
+    if comparison.graded is not None and not _is_graded(comparison.graded, counts.n, unbounded=comparison.is_relative):
         return f"a graded change of {comparison.graded}"
     if comparison.role is Role.PROTECT and comparison.margin is None:
         return "protected, with a margin of None"
@@ -52,9 +52,10 @@ def _are_looks(comparison: SuiteComparison) -> bool:
     return same and seen == list(planned[: len(seen)]) and comparison.clusters is None
 
 
-def _is_graded(graded: GradedChange, n: int) -> bool:
-    numbers = (graded.delta, graded.standard_error)
-    return graded.n == n and graded.degrees >= 1 and all(map(math.isfinite, numbers)) and -1.0 <= graded.delta <= 1.0
+def _is_graded(graded: GradedChange, n: int, *, unbounded: bool) -> bool:
+    finite = math.isfinite(graded.delta) and math.isfinite(graded.standard_error)
+    within = unbounded or -1.0 <= graded.delta <= 1.0
+    return graded.n == n and graded.degrees >= 1 and finite and within
 
 
 def _is_share(value: Decimal) -> bool:

@@ -20,6 +20,7 @@ from regress.schema import (
     Candidate,
     Check,
     Decision,
+    FigureChange,
     GradedChange,
     Policy,
     Role,
@@ -29,6 +30,7 @@ from regress.schema import (
     SuiteVerdict,
     Verdict,
 )
+from regress.schema.serving import RELATIVE
 from regress.stats.cluster import MIN_CLUSTERS
 from regress.stats.graded import MeanDifference, p_mean_above, t_interval, t_test
 from regress.stats.margin import clustered_score_test, margin_test, score_interval
@@ -144,6 +146,7 @@ def judge(comparison: SuiteComparison, policy: Policy) -> SuiteVerdict:
         error=comparison.error,
         reason=reason,
         detected=comparison.detected,
+        figure=comparison.figure,
     )
 
 
@@ -318,7 +321,7 @@ def _p_gain(comparison: SuiteComparison) -> float:
 def _interval(comparison: SuiteComparison) -> tuple[float, float]:
     counts = comparison.counts
     if comparison.graded is not None:
-        return t_interval(_mean(comparison.graded), 0.90)
+        return t_interval(_mean(comparison.graded), 0.90, bounded=not comparison.is_relative)
     return score_interval(counts.lost, counts.gained, counts.n, 0.90, comparison.design_effect)
 
 
@@ -352,7 +355,8 @@ def _open_question(comparison: SuiteComparison, policy: Policy) -> tuple[int | N
             f"{_movement(comparison)}: within the margin or beyond it; {needed:,} items would settle no change",
         )
     needed = items(seen)
-    close = f"{_movement(comparison)}: a drop of {seen * 100:.1f} points is too close to the margin to call"
+    unit = "%" if comparison.is_relative else "points"
+    close = f"{_movement(comparison)}: a drop of {seen * 100:.1f} {unit} is too close to the margin to call"
     return needed, close if needed is None else f"{close}; {needed:,} items would settle it"
 
 
@@ -362,11 +366,18 @@ def _too_few(comparison: SuiteComparison) -> str:
 
 def _movement(comparison: SuiteComparison) -> str:
     counts = comparison.counts
+    if comparison.figure is not None:
+        return _figure(comparison.figure)
     if comparison.graded is not None:
         return f"mean score {comparison.graded.delta:+.3f} over {counts.n} items"
     return (
         f"{counts.lost} lost, {counts.gained} gained of {counts.n} ({counts.base_pass} → {counts.candidate_pass} right)"
     )
+
+
+def _figure(change: FigureChange) -> str:
+    amount = f"{change.change * 100:+.1f} {'%' if change.figure in RELATIVE else 'points'}"
+    return f"{change.figure} {change.base:.4g} → {change.candidate:.4g} ({amount})"
 
 
 def _gain_reason(comparison: SuiteComparison, verdict: Verdict) -> str:

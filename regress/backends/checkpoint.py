@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +26,14 @@ class Checkpoint:
             return None
         with safe_open(path, framework="pt", device="cpu") as file:
             return cast("torch.Tensor", file.get_tensor(name))
+
+    def parameters(self) -> int:
+        """How many numbers all tensors hold together, read from the files' headers."""
+        count = 0
+        for path in sorted(set(self._files.values())):
+            with safe_open(path, framework="pt", device="cpu") as file:
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+        return count
 
 
 def _files_by_tensor(folder: Path) -> dict[str, Path]:

@@ -20,9 +20,10 @@ import numpy.typing as npt
 import torch
 
 from regress.backends import generating, plain, scoring
+from regress.backends.alone import alone
 from regress.backends.budget import settle
 from regress.backends.fused_norms import fuse_norms
-from regress.backends.protocol import Batch, Placed, Request, Tokens
+from regress.backends.protocol import Batch, Lone, Placed, Request, Tokens
 from regress.backends.rendering import Renderer
 from regress.backends.resident import ResidentModel, compute_dtype
 from regress.backends.self_test import differs_from_plain
@@ -220,6 +221,14 @@ class HFEngine:
 
     def _forget(self) -> None:
         self._prefix = EMPTY
+
+    def alone(self, suite: Suite, request: Request) -> Lone:
+        self._forget()
+        ending = Ending.of(suite, self._renderer.ends(suite))
+        try:
+            return alone(self.resident.model, request, ending, self._decode, self._device)
+        except torch.OutOfMemoryError as reason:
+            raise BackendError(f"out of memory on item {request.item!r} of {suite.name} alone.") from reason
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Batch, Placed, Request
+from regress.backends.protocol import Batch, Lone, Placed, Request
 from regress.backends.worker import GOES_ON, Answer, EngineMaker, Identity, Task, work
 from regress.errors import BackendError, Refused
 from regress.hashing.canonical import digest_json
@@ -133,6 +133,10 @@ class PooledEngine:
                     "them. Use `--workers 1`, and have the device looked at."
                 )
         return prints[0]
+
+    def alone(self, suite: Suite, request: Request) -> Lone:
+        found: Lone = self._first("alone", suite, request)
+        return found
 
     def save_merged(self, folder: Path) -> None:
         self._first("save_merged", folder)

@@ -42,6 +42,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lone:
+    """The greedy reply to one prompt that was asked alone, as a server does it for its only user."""
+
+    tokens: Tokens  # the end token included
+    first: int  # nanoseconds until the first token was there
+    whole: int  # until the last one was
+    peak_bytes: int | None  # most memory in use meanwhile, weights included; None where it cannot be told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Requests that are answered together, always in this company, so that the same batch gives the same numbers."""
 
@@ -96,6 +106,9 @@ class Engine(Protocol):
 
         Raises BackendError on NaN, and where memory does not suffice for a single request.
         """
+
+    def alone(self, suite: Suite, request: Request) -> Lone:
+        """The greedy reply to one request and what it took. Raises BackendError on NaN or too little memory."""
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         """Log-probabilities after each prompt, one unpadded forward each, (len(requests), vocabulary)."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Batch, Engine, Request
+from regress.backends.protocol import Batch, Engine, Lone, Request
 from regress.backends.quiet import quiet_libraries
 from regress.errors import BackendError, Refused
 from regress.schema import Check, Precision, Suite, Variant
@@ -151,6 +151,9 @@ class Server:
 
     def _fingerprint(self, _: int, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         return self._ready.fingerprint(requests)
+
+    def _alone(self, _: int, suite: Suite, request: Request) -> Lone:
+        return self._ready.alone(suite, request)
 
     def _save_merged(self, _: int, folder: Path) -> None:
         self._ready.save_merged(folder)

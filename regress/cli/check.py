@@ -44,6 +44,14 @@ def check(
             show_default="those of the lock",
         ),
     ] = None,
+    serving: Annotated[
+        bool,
+        typer.Option(
+            "--serving",
+            help="Also ask a few prompts one at a time, base and candidate in turn: time to first token, tokens a "
+            "second, latency, memory, and what the draft model would propose.",
+        ),
+    ] = False,
     workers: WorkersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
@@ -57,6 +65,8 @@ def check(
     """
     if stop_early and screen:
         raise UsageError("--stop-early decides and --screen does not: choose one.")
+    if serving and screen:
+        raise UsageError("--screen asks only until a suite is clear, and --serving measures: choose one.")
     names = report_names(adapters)
     chosen = None if variants is None else parse_variants(variants)
     order = Order(
@@ -65,6 +75,7 @@ def check(
         screen=screen,
         variants=chosen,
         workers=workers,
+        serving=serving,
         as_json=json,
         progress=Bar(quiet=quiet),
     )

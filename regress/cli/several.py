@@ -90,6 +90,7 @@ class Order:
     screen: bool
     variants: tuple[Variant, ...] | None  # None: those of the lock
     workers: int | None
+    serving: bool
     as_json: bool
     progress: Bar
 
@@ -113,7 +114,15 @@ class Order:
         mode = Mode.LOOKS if self.stop_early else Mode.SCREEN if self.screen else Mode.ALL
         engine_for = partial(load_engine, workers=self.workers or bench.loaded.project.file.engine.workers)
         wanted = Wanted.of(bench.loaded.project.variants, self.variants)
-        return check_each(bench, adapters, engine_for=engine_for, progress=self.progress, mode=mode, wanted=wanted)
+        return check_each(
+            bench,
+            adapters,
+            engine_for=engine_for,
+            progress=self.progress,
+            mode=mode,
+            wanted=wanted,
+            serving=self.serving,
+        )
 
 
 def judge_several(order: Order, names: Mapping[Path, str]) -> Exit:

@@ -65,20 +65,22 @@ class ModelFiles:
         return None if self.template is None else digest_bytes(self.template.encode("utf-8"))
 
 
-def locate_model(model: str, revision: str | None, relative_to: Path) -> Path:
+def locate_model(model: str, revision: str | None, relative_to: Path, *, key: str = "base") -> Path:
     """The folder that holds `model`: a folder relative to `relative_to`, or a hub id, downloaded unless cached.
 
-    HF_HUB_OFFLINE keeps a hub id to the cache. Raises ModelError where there is neither, and for a `revision` with a
-    folder, which would be ignored.
+    `key` of regress.yaml names it. HF_HUB_OFFLINE keeps a hub id to the cache. Raises ModelError where there is
+    neither, and for a `revision` with a folder, which would be ignored.
     """
     folder = relative_to / model
     if folder.is_dir():
         if revision is not None:
-            raise ModelError(f"base {model} is a folder, which has no revision {revision!r}; remove the revision.")
+            raise ModelError(f"{key} {model} is a folder, which has no revision {revision!r}; remove the revision.")
         return folder.resolve()
     if folder.exists() or not _HUB_ID.fullmatch(model):
-        raise ModelError(f"base {model} is no folder at {folder} and no hub id; correct `base.model` in regress.yaml.")
-    return _download(model, revision)
+        raise ModelError(
+            f"{key} {model} is no folder at {folder} and no hub id; correct `{key}.model` in regress.yaml."
+        )
+    return _download(model, revision, key)
 
 
 def read_model(folder: Path) -> ModelFiles:
@@ -138,7 +140,7 @@ def chat_template(folder: Path) -> str | None:
     raise ModelError(f"{config} holds no chat template called 'default'; keep one template as {TEMPLATE_FILE}.")
 
 
-def _download(model: str, revision: str | None) -> Path:
+def _download(model: str, revision: str | None, key: str) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415  costs 0.3 s, and most commands need no hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
 
@@ -147,7 +149,7 @@ def _download(model: str, revision: str | None) -> Path:
     except (HfHubHTTPError, HFValidationError, OSError) as error:  # LocalEntryNotFoundError is an OSError
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(
-            f"base {model} (revision {revision or 'main'}) cannot be fetched from the hub: {reason} Check the name and"
+            f"{key} {model} (revision {revision or 'main'}) cannot be fetched from the hub: {reason} Check the name and"
             " the network, or name a folder that holds the model."
         ) from error
     return Path(found)

@@ -10,7 +10,7 @@ from typing import Any
 
 from regress.hashing.files import digest_file
 from regress.hashing.models import ModelFiles
-from regress.schema import Ask, FlipBasis, GenerationSettings, Suite, SuitePlan
+from regress.schema import Ask, Figure, FlipBasis, GenerationSettings, Suite, SuitePlan
 from regress.scorers import BoundScorer, bind
 from regress.suite import Project
 
@@ -56,6 +56,7 @@ def promise(loaded: Loaded, base: ModelFiles | None) -> dict[str, Any]:
             "require_training_record": policy.require_training_record,
         },
         "item_order_seed": ITEM_ORDER_SEED,
+        **_draft(loaded),
         "suites": {suite.name: _suite_promise(suite, loaded.scorers[suite.name]) for suite in loaded.suites},
     }
 
@@ -96,9 +97,22 @@ def _suite_promise(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:
         "role": suite.role.value,
         "margin": decimal_text(suite.margin),
         "min_gain": decimal_text(suite.min_gain),
+        **({"serving": _serving(suite)} if suite.serving else {}),
         **suite_settings(suite, scorer),
         "items": {item.id: item.digest for item in suite.items},
     }
+
+
+def _draft(loaded: Loaded) -> dict[str, Any]:
+    """The draft model's name, where a margin rests on it: its bytes are the same for base and candidate anyway."""
+    draft = loaded.project.file.draft
+    if draft is None or not any(Figure.ACCEPTANCE in suite.serving for suite in loaded.suites):
+        return {}
+    return {"draft": {"model": draft.model, "revision": draft.revision}}
+
+
+def _serving(suite: Suite) -> dict[str, str | None]:
+    return {figure.value: decimal_text(margin) for figure, margin in suite.serving.items()}
 
 
 def plan_record(suites: Sequence[Suite], plans: Mapping[str, SuitePlan]) -> dict[str, Any]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from regress.report import serving
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
     EXAMPLES,
+    amount,
     attempt,
     change,
     examples,
     headline,
-    interval,
-    movement,
+    moved,
     new_kinds,
     noteworthy,
     p_value,
-    points,
+    spread,
     suites_with,
     visible,
     worst_slices,
@@ -50,6 +51,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
         parts += [f"## Lost, for example ({len(chosen)})", ""]
         for comparison, flip in chosen:
             parts += _example(comparison, flip)
+    parts += _serving(decision)
     parts += _beside(decision)
     parts += _evidence(decision)
     return "\n".join(parts).rstrip() + "\n"
@@ -63,6 +65,15 @@ def _beside(decision: Decision) -> list[str]:
     return [f"## Beside the lock: {BESIDE}", "", *rows, *missing, *([""] if missing else [])]
 
 
+def _serving(decision: Decision) -> list[str]:
+    lines: list[str] = []
+    for block in serving.blocks(decision):
+        lines += [f"| {escaped(block.title)} | base | candidate | change |", "|---|--:|--:|--:|"]
+        lines += [f"| {row.what} | {row.base} | {row.candidate} | {row.change} |" for row in block.rows]
+        lines += ["", *(f"- {escaped(note)}" for note in block.notes), ""]
+    return [f"## {serving.TITLE.capitalize()}", "", *lines] if lines else []
+
+
 def _table(rows: Sequence[SuiteVerdict]) -> list[str]:
     lines = [
         "| suite | variant | right, base → candidate | change | 90 % interval | margin | p (FAIL, Holm) | verdict |",
@@ -71,7 +82,7 @@ def _table(rows: Sequence[SuiteVerdict]) -> list[str]:
     for v in rows:
         bound = "–" if v.margin is None else f"{float(v.margin) * 100:g}"
         lines.append(
-            f"| {v.suite} | {v.variant} | {movement(v.counts)} | {points(v.delta)} | {interval(v.ci90)} | {bound} "
+            f"| {v.suite} | {v.variant} | {moved(v)} | {amount(v)} | {spread(v)} | {bound} "
             f"| {p_value(v.p_fail_holm)} | **{v.verdict.value}** |"
         )
     return [*lines, ""]

@@ -9,18 +9,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from regress.report import serving
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
+    amount,
     attempt,
     change,
     examples,
     headline,
-    interval,
-    movement,
+    moved,
     new_kinds,
     noteworthy,
-    points,
+    spread,
     suites_with,
     visible,
     worst_slices,
@@ -51,6 +52,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     parts += _kinds(decision, comparisons)
     parts += _examples(decision, comparisons)
     parts += _open(decision)
+    parts += _serving(decision)
     parts += _beside(decision)
     if (spent := attempt(decision)) is not None:
         parts += [Text(""), Text(spent, style="dim")]
@@ -64,6 +66,22 @@ def _beside(decision: Decision) -> list[RenderableType]:
     rows = decision.beside.suites
     missing = [Padding(Text(visible(reason)), (0, 0, 0, 2)) for reason in decision.beside.missing]
     return [Text(""), Text(BESIDE, style="dim"), *([_table(rows)] if rows else []), *missing]
+
+
+def _serving(decision: Decision) -> list[RenderableType]:
+    """Cost and speed; what is certainly worse in red, certainly better in green."""
+    parts: list[RenderableType] = []
+    for block in serving.blocks(decision):
+        table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+        table.add_column(block.title, no_wrap=True)
+        for title in ("base", "candidate", "change"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for row in block.rows:
+            style = "red" if row.worse else "green" if row.better else ""
+            table.add_row(row.what, row.base, row.candidate, Text(row.change, style=style))
+        notes = [Padding(Text(visible(note), style="dim"), (0, 0, 0, 2)) for note in block.notes]
+        parts += [Text(""), Padding(table, (0, 0, 0, 2)), *notes]
+    return [Text(""), Text(serving.TITLE, style="dim"), *parts[1:]] if parts else []
 
 
 def _table(rows: Sequence[SuiteVerdict]) -> Table:
@@ -84,9 +102,9 @@ def _table(rows: Sequence[SuiteVerdict]) -> Table:
         table.add_row(
             v.suite if v.suite != last else "",
             variant,
-            movement(v.counts),
-            points(v.delta),
-            interval(v.ci90),
+            moved(v),
+            amount(v),
+            spread(v),
             bound,
             Text(_word(v), style=VERDICT_STYLE[v.verdict]),
         )

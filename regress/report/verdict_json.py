@@ -6,7 +6,17 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from regress.schema import VERDICT_FORMAT, Beside, Decision, Detected, Measured, SuiteVerdict
+from regress.schema import (
+    VERDICT_FORMAT,
+    Beside,
+    Decision,
+    Detected,
+    FigureChange,
+    Measured,
+    ServingComparison,
+    SuiteVerdict,
+)
+from regress.schema.serving import RELATIVE
 
 
 def as_object(decision: Decision) -> dict[str, Any]:
@@ -29,6 +39,35 @@ def as_object(decision: Decision) -> dict[str, Any]:
         "checks": [{"name": check.name, "ok": check.ok, "detail": _text(check.detail)} for check in decision.checks],
         "reasons": [_text(reason) for reason in decision.reasons],
         "beside": decision.beside and _beside(decision.beside),
+        "serving": [_serving(found) for found in decision.serving],
+    }
+
+
+def _serving(found: ServingComparison) -> dict[str, Any]:
+    """Times in seconds; `suite` is null for all suites together."""
+    return {
+        "variant": found.variant,
+        "against": found.against,
+        "suite": found.suite,
+        "items": found.items,
+        "prompt_tokens": found.prompt_tokens,
+        "base_reply_tokens": found.base_reply_tokens,
+        "reply_tokens": found.reply_tokens,
+        "figures": [_figure(change) for change in found.figures],
+        "machine": found.machine,
+        "speed_ups": [asdict(speed_up) for speed_up in found.speed_ups],
+    }
+
+
+def _figure(change: FigureChange) -> dict[str, Any]:
+    return {
+        "figure": change.figure.value,
+        "base": change.base,
+        "candidate": change.candidate,
+        "n": change.n,
+        "change": change.change,
+        "relative": change.figure in RELATIVE,
+        "ci90": change.ci90 and list(change.ci90),
     }
 
 
@@ -74,6 +113,7 @@ def _suite(verdict: SuiteVerdict) -> dict[str, Any]:
         "error": verdict.error,
         "reason": verdict.reason,
         "detector": _detector(verdict.detected),
+        "figure": verdict.figure and _figure(verdict.figure),
     }
 
 

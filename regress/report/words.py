@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from regress.report.figures import figure_movement
 from regress.schema import Decision, Flip, PairCounts, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
 
 EXAMPLES = 3
@@ -44,14 +45,35 @@ def _visible_character(character: str, *, keep_newlines: bool) -> str:
 
 def points(delta: float | None) -> str:
     """A difference of rates in points, with a true minus sign: −22.3."""
-    if delta is None:
-        return "–"
-    return f"{delta * 100:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
+    return "–" if delta is None else signed(delta * 100)
+
+
+def signed(number: float) -> str:
+    """+22.3, −0.4, 0.0: with a true minus sign."""
+    text = f"{number:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def interval(ci: tuple[float, float] | None) -> str:
     """[−24.5, −20.1], in points."""
     return "–" if ci is None else f"[{points(ci[0])}, {points(ci[1])}]"
+
+
+def percent(delta: float | None) -> str:
+    """A relative change in whole percent: −164 %."""
+    return "–" if delta is None else f"{signed(round(delta * 100)).removesuffix('.0')} %"
+
+
+def amount(verdict: SuiteVerdict) -> str:
+    """The change in points, or in percent of the base's figure."""
+    return percent(verdict.delta) if verdict.is_relative else points(verdict.delta)
+
+
+def spread(verdict: SuiteVerdict) -> str:
+    """Its interval in the same unit."""
+    if not verdict.is_relative or verdict.ci90 is None:
+        return interval(verdict.ci90)
+    return f"[{', '.join(percent(limit).removesuffix(' %') for limit in verdict.ci90)}]"
 
 
 def share(part: int, whole: int) -> str:
@@ -66,6 +88,11 @@ def share(part: int, whole: int) -> str:
 def movement(counts: PairCounts) -> str:
     """994 → 771 of 1000"""
     return f"{counts.base_pass} → {counts.candidate_pass} of {counts.n}"
+
+
+def moved(verdict: SuiteVerdict) -> str:
+    """What was counted on either side, or a serving figure's values."""
+    return movement(verdict.counts) if verdict.figure is None else figure_movement(verdict.figure)
 
 
 def p_value(p: float | None) -> str:
@@ -112,13 +139,17 @@ def _losses(decision: Decision) -> str:
     if not failed:  # a probe that nobody tolerates
         return _sentence(decision.reasons).rstrip(".")
     worst = failed[0]
-    text = (
-        f"{worst.suite} went from {worst.counts.base_pass} to {worst.counts.candidate_pass} right of {worst.counts.n}"
-    )
+    text = f"{worst.suite} went {_from_to(worst)}"
     others = sorted({v.suite for v in failed} - {worst.suite})
     if not others:
         return text
     return f"{text}, and {', '.join(others)} broke {'its margin' if len(others) == 1 else 'their margins'} too"
+
+
+def _from_to(verdict: SuiteVerdict) -> str:
+    if verdict.figure is not None:
+        return figure_movement(verdict.figure)
+    return f"from {verdict.counts.base_pass} to {verdict.counts.candidate_pass} right of {verdict.counts.n}"
 
 
 def _open(decision: Decision) -> str:
@@ -173,7 +204,7 @@ def new_kinds(comparison: SuiteComparison) -> str:
 def change(verdict: SuiteVerdict) -> str:
     """−0.9, with an arrow where something was lost for certain, be it within the margin."""
     certain = verdict.p_lost is not None and verdict.p_lost <= FLAGGED
-    return f"{points(verdict.delta)}{'↓' if certain else ''}"
+    return f"{amount(verdict)}{'↓' if certain else ''}"
 
 
 def worst_slices(comparison: SuiteComparison, count: int = 3) -> str:

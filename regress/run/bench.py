@@ -27,6 +27,7 @@ from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
 from regress.run.preflight import Prints, canaries, preflight
 from regress.run.progress import Progress
+from regress.run.serving import needs_timing, time_alone
 from regress.run.session import Questions, render, run_variant, settings_digest
 from regress.run.wanted import by_precision
 from regress.schema import Candidate, Check, Manifest, Precision, Variant, VariantKind
@@ -72,6 +73,7 @@ class Job:
     engine_for: EngineFactory
     progress: Progress
     mode: Mode = Mode.ALL
+    serving: bool = False  # time single prompts, also where it was done before
 
 
 @dataclass(slots=True, kw_only=True)
@@ -190,6 +192,9 @@ def run_all(
     for variant in variants:
         engine.use(variant)
         folders[variant] = _run(job, candidate, variant, engine, questions, _portions(job, candidate, variant, folders))
+    own = {variant: folders[variant] for variant in variants if variant.kind is not VariantKind.BASE}
+    if job.serving or any(needs_timing(job.bench.loaded, folder) for folder in own.values()):
+        time_alone(engine, questions, job.bench.base.folder, own, job.progress)
 
 
 def evaluate(

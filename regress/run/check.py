@@ -67,14 +67,16 @@ def check_each(
     progress: Progress,
     mode: Mode = Mode.ALL,
     wanted: Wanted | None = None,
+    serving: bool = False,
 ) -> Generator[Checked]:
     """Every adapter's outcome in the order given, which is the order in which they enter the attempts ledger.
 
     The base is asked once and loaded once for each precision. What is refused of one adapter does not stop the others;
     after a refusal the weights are loaded anew. With several precisions the first decision comes at the last of them.
-    Variants that are `wanted` beside the locked ones are run last, and a refusal of theirs is a line in the report.
+    With `serving` single prompts are timed, too. Variants that are `wanted` beside the locked ones are run last, and a
+    refusal of theirs is a line in the report.
     """
-    job = Job(bench=bench, engine_for=engine_for, progress=progress, mode=mode)
+    job = Job(bench=bench, engine_for=engine_for, progress=progress, mode=mode, serving=serving)
     cases = [_Case(checked=Checked(adapter=adapter)) for adapter in adapters]
     project = bench.loaded.project
     wanted = wanted or Wanted.of(project.variants, None)

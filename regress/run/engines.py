@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from transformers.utils import logging as transformers_logging
 
+from regress.backends.drafting import DraftModel
 from regress.backends.hf import HFEngine, resolve_device
 from regress.backends.pool import PooledEngine
 from regress.backends.protocol import Engine, settled_precision
@@ -32,6 +33,12 @@ def load_engine(
     if len(devices) == 1:
         return HFEngine(folder, settled, chosen, batch_tokens)
     return PooledEngine(partial(_in_a_worker, folder, settled, batch_tokens, torch.get_num_threads()), devices)
+
+
+def load_draft(folder: Path, base: Path, device: str) -> DraftModel:
+    """The draft model beside the base, in half precision on an accelerator; raises ModelError."""
+    chosen = resolve_device(device)
+    return DraftModel(folder, base, settled_precision(Precision.AUTO, chosen.type), chosen)
 
 
 def worker_devices(device: str, workers: Workers) -> tuple[str, ...]:

@@ -34,13 +34,16 @@ from regress.schema import (
     Manifest,
     Policy,
     Precision,
+    ServingComparison,
     Suite,
     SuiteComparison,
     Variant,
     VariantKind,
 )
+from regress.serving import Sides, margin_comparisons, margin_name, serving_comparisons
 from regress.store.atomic import write_atomic
 from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest, run_name
+from regress.store.serving import read_served
 from regress.suite import Project
 from regress.suite.project import parse_variant
 
@@ -77,8 +80,9 @@ def judge(
     attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
     left_out = tuple(map(str, wanted.left_out))
     expected = {
-        (suite.name, text)
+        (name, text)
         for suite in loaded.suites
+        for name in (suite.name, *(margin_name(suite, figure) for figure in suite.serving))
         for text in lock.variants
         if bases and parse_variant(text).kind is not VariantKind.BASE and text not in left_out
     }
@@ -93,9 +97,11 @@ def judge(
         left_out=left_out,
     )
     if wanted.extra or missing:
-        found, without = _beside(loaded, lock, candidate.digest, wanted.extra, runs, labels)
-        verdicts = inform(found, loaded.project.policy, attempt)
-        decision = replace(decision, beside=Beside(suites=verdicts, missing=(*missing, *without)))
+        extra = _beside(loaded, lock, candidate.digest, wanted.extra, runs, labels)
+        verdicts = inform(extra.comparisons, loaded.project.policy, attempt)
+        decision = replace(decision, beside=Beside(suites=verdicts, missing=(*missing, *extra.missing)))
+        runs |= extra.runs
+    decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
     return Judgement(decision=decision, comparisons=tuple(comparisons))
 
 
@@ -112,7 +118,30 @@ def _comparisons(
             found = _compared(suite, base, run, str(variant), loaded.project.policy)
             before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
             comparisons.append(replace(found, detected=detected(suite, found, before, after, labels)))
+        comparisons += margin_comparisons(_sides(loaded, base, run, variant))
     return comparisons
+
+
+def _serving(loaded: Loaded, runs: Mapping[Variant, StoredRun]) -> tuple[ServingComparison, ...]:
+    """What each candidate among the runs costs to serve, against its base."""
+    return tuple(
+        found
+        for variant, run in runs.items()
+        if variant.kind is not VariantKind.BASE
+        for found in serving_comparisons(_sides(loaded, _base_for(variant, run, runs), run, variant))
+    )
+
+
+def _sides(loaded: Loaded, base: StoredRun, run: StoredRun, variant: Variant) -> Sides:
+    """The two runs for what concerns serving."""
+    return Sides(
+        suites=loaded.suites,
+        base=base.outcomes,
+        candidate=run.outcomes,
+        served=read_served(run.folder, run.manifest),
+        variant=str(variant),
+        against=base.manifest.variant,
+    )
 
 
 def _beside(
@@ -122,18 +151,29 @@ def _beside(
     variants: Sequence[Variant],
     runs: Mapping[Variant, StoredRun],
     labels: Sequence[Labelled],
-) -> tuple[list[SuiteComparison], list[str]]:
+) -> _Extra:
     """Comparisons of the extra variants, and why one of them has none: nothing of it may stop the decision."""
     comparisons: list[SuiteComparison] = []
     missing: list[str] = []
     found = dict(runs)
     for variant in sorted(variants, key=lambda v: v.kind is not VariantKind.BASE):  # their bases first
         try:
-            found |= _find_runs(loaded, lock, adapter, [variant], found)
-            comparisons += _comparisons(loaded, found, [variant], labels)
+            known = found | _find_runs(loaded, lock, adapter, [variant], found)
+            comparisons += _comparisons(loaded, known, [variant], labels)
         except Refused as refusal:
             missing.append(f"{variant} is not compared: {refusal}")
-    return comparisons, missing
+        else:
+            found = known
+    return _Extra(comparisons=comparisons, missing=missing, runs=found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extra:
+    """Variants that no lock names: those that could be compared, and why others could not."""
+
+    comparisons: list[SuiteComparison]
+    missing: list[str]
+    runs: dict[Variant, StoredRun]
 
 
 def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, policy: Policy) -> SuiteComparison:

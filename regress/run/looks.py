@@ -80,9 +80,9 @@ class LookByLook:
 
 
 def may_stop(suite: Suite, policy: Policy) -> bool:
-    """Protected suites of independent items; every probe of a zero-tolerance suite is asked."""
+    """Protected suites of independent items; all probes of zero tolerance are asked, and all that serving rests on."""
     independent = all(item.cluster is None for item in suite.items)
-    return suite.role is Role.PROTECT and suite.name not in policy.zero_tolerance and independent
+    return suite.role is Role.PROTECT and suite.name not in policy.zero_tolerance and independent and not suite.serving
 
 
 def asked(suite: Suite, portions: Sequence[Sequence[int]], outcomes: Mapping[str, ItemOutcome]) -> tuple[int, ...]:

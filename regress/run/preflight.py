@@ -106,7 +106,10 @@ def _merged_agrees(precision: Precision, adapter: Prints, merged: Prints) -> Che
 def _canary(engine: Engine, questions: Questions, probes: Sequence[Request], plain: Prints) -> Check:
     """Ask all canaries for the likelihood of a token in one padded batch; the answer is known from plain forwards."""
     favourites = plain.argmax(axis=1)
-    asked = [replace(p, choices=((int(token),),), contexts=()) for p, token in zip(probes, favourites, strict=True)]
+    asked = [
+        replace(p, choices=((int(token),),), contexts=(), digest=f"canary {token} {p.digest}")
+        for p, token in zip(probes, favourites, strict=True)
+    ]
     suite: Suite = replace(questions.loaded.suites[0], ask=Ask.CHOOSE)
     replies = dict(chain.from_iterable(engine.answers(suite, engine.batches(suite, asked))))
     known = plain[np.arange(len(plain)), favourites]

@@ -4,6 +4,7 @@ Schema versions of what is written to disk (additive changes keep the number):
 
     RUN_FORMAT 2      manifest.json, outcomes.jsonl, seal.json (1: replies without `greedy` and `samples`)
     LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
+    SERVING_FORMAT 1  serving.json of a run
     VERDICT_FORMAT 1  reports/verdict.json
 """
 
@@ -21,11 +22,21 @@ from regress.schema.decisions import Attempt, Beside, Candidate, Check, Decision
 from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
 from regress.schema.plans import FlipBasis, FlipSource, Outlook, PowerCurve, PowerPoint, SuitePlan
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
+from regress.schema.serving import (
+    Draft,
+    FigureChange,
+    Served,
+    ServingComparison,
+    SpeedUp,
+    TimedReply,
+    TimedSide,
+)
 from regress.schema.suites import GenerationSettings, Item, Message, ScorerSpec, Suite
 from regress.schema.words import (
     Ask,
     Category,
     Exit,
+    Figure,
     Finish,
     Outcome,
     Precision,
@@ -38,11 +49,13 @@ from regress.schema.words import (
 
 RUN_FORMAT = 2
 LOCK_FORMAT = 1
+SERVING_FORMAT = 1
 VERDICT_FORMAT = 1
 
 __all__ = [
     "LOCK_FORMAT",
     "RUN_FORMAT",
+    "SERVING_FORMAT",
     "VERDICT_FORMAT",
     "Ask",
     "Attempt",
@@ -53,7 +66,10 @@ __all__ = [
     "CorrectedChange",
     "Decision",
     "Detected",
+    "Draft",
     "Exit",
+    "Figure",
+    "FigureChange",
     "Finish",
     "Flip",
     "FlipBasis",
@@ -82,11 +98,16 @@ __all__ = [
     "Score",
     "ScorerSpec",
     "Screened",
+    "Served",
+    "ServingComparison",
     "SliceCounts",
+    "SpeedUp",
     "Suite",
     "SuiteComparison",
     "SuitePlan",
     "SuiteVerdict",
+    "TimedReply",
+    "TimedSide",
     "Variant",
     "VariantKind",
     "Verdict",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from regress.schema.detectors import Detected
+from regress.schema.serving import RELATIVE, FigureChange
 from regress.schema.words import Category, Role
 
 
@@ -102,12 +103,18 @@ class SuiteComparison:
     screened: Screened | None = None  # where it was asked only until it was clear how all of its items would end
     looks: tuple[PairCounts, ...] = ()  # cumulative counts, where the suite was asked look by look and could stop
     planned_n: int | None = None  # items that would have been asked without a stop
+    figure: FigureChange | None = None  # a serving figure against its own margin: graded is its change for the better
     detected: Detected | None = None  # where a detector made the outcomes: what labels say of it; decides nothing
     no_answer: int  # of the candidate
     error: int  # on either side
     slices: tuple[SliceCounts, ...]
     kinds: tuple[KindCount, ...]
     flips: tuple[Flip, ...]
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether its change is a part of the base's figure, which can be beyond -1..1."""
+        return self.figure is not None and self.figure.figure in RELATIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from regress.schema.comparisons import PairCounts
 from regress.schema.detectors import Detected
+from regress.schema.serving import RELATIVE, FigureChange, ServingComparison
 from regress.schema.words import Category, Role, Ruling, Verdict
 
 
@@ -55,6 +56,12 @@ class SuiteVerdict:
     error: int
     reason: str
     detected: Detected | None = None  # as in the comparison; decides nothing
+    figure: FigureChange | None = None  # as in the comparison
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether delta is a part of the base's figure."""
+        return self.figure is not None and self.figure.figure in RELATIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +102,4 @@ class Decision:
     checks: tuple[Check, ...]
     reasons: tuple[str, ...]
     beside: Beside | None = None  # None where nothing but the lock was asked for
+    serving: tuple[ServingComparison, ...] = ()  # of each variant, all suites first; decides nothing by itself

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from regress.schema.words import Ask, Category, PromptStyle, Role
+from regress.schema.words import Ask, Category, Figure, PromptStyle, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,7 @@ class Suite:
     scorer: ScorerSpec
     margin: Decimal | None  # largest acceptable drop, 0.01 = one point; always there where role is protect
     min_gain: Decimal | None = None
+    serving: Mapping[Figure, Decimal] = field(default_factory=dict)  # margins of serving figures
     truncate: bool = False  # cut what exceeds the context window from the left, as lm-eval does, in place of refusing
     items: tuple[Item, ...]
     path: str  # the suite file, for messages

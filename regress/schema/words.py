@@ -30,6 +30,22 @@ class Category(StrEnum):
     DOMAIN = "domain"
     FORMAT = "format"
     SAFETY = "safety"
+    SERVING = "serving"
+
+
+class Figure(StrEnum):
+    """What serving a model costs and yields; `schema.serving` says which of them can have a margin."""
+
+    REPLY_TOKENS = "reply_tokens"  # mean
+    END_OF_TEXT = "end_of_text"  # share of replies that the model ended by itself
+    CUT = "cut"  # share of replies that max_new_tokens ended
+    FIRST_TOKEN = "first_token"  # mean seconds until it is there
+    LATENCY = "latency"  # mean seconds of a whole reply
+    LATENCY_P50 = "latency_p50"
+    LATENCY_P95 = "latency_p95"
+    TOKENS_PER_SECOND = "tokens_per_second"  # behind the first one
+    PEAK_MEMORY = "peak_memory"  # bytes
+    ACCEPTANCE = "acceptance"  # share of the greedy tokens that the draft model proposes
 
 
 class Role(StrEnum):

@@ -18,6 +18,7 @@ from regress.schema import Item, Reply, Score, Suite
 from regress.scorers import (
     choice,
     contains,
+    ended,
     exact_match,
     json_equal,
     json_schema,
@@ -36,6 +37,7 @@ __all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind", "confi
 SCORERS: dict[str, Scorer[Any]] = {
     "choice": choice.SCORER,
     "contains": contains.SCORER,
+    "ended": ended.SCORER,
     "exact_match": exact_match.SCORER,
     "json_equal": json_equal.SCORER,
     "json_schema": json_schema.SCORER,

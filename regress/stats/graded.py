@@ -21,7 +21,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanDifference:
-    """A mean difference with its standard error, and the degrees of freedom of its t statistic."""
+    """A mean difference, or another change, with its standard error and the degrees of freedom of its t statistic."""
 
     n: int
     delta: float
@@ -75,14 +75,15 @@ def p_mean_above(difference: MeanDifference, bound: float) -> float:
     return max(p_above_t(excess / difference.standard_error, difference.degrees), 0.5**difference.n)
 
 
-def t_interval(difference: MeanDifference, level: float) -> tuple[float, float]:
-    """Two-sided t interval for the mean difference."""
+def t_interval(difference: MeanDifference, level: float, *, bounded: bool = True) -> tuple[float, float]:
+    """Two-sided t interval for the mean difference; one that is `bounded` lies in -1..1."""
     from scipy.special import stdtrit  # noqa: PLC0415  0.2 s that only graded suites pay
 
     if not 0.0 < level < 1.0:
         raise ValueError(f"level={level} is not between 0 and 1")
     half = float(stdtrit(difference.degrees, 0.5 + level / 2.0)) * difference.standard_error
-    return max(-1.0, difference.delta - half), min(1.0, difference.delta + half)
+    low, high = difference.delta - half, difference.delta + half
+    return (max(-1.0, low), min(1.0, high)) if bounded else (low, high)
 
 
 def bca_interval(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from regress.stats.graded import MeanDifference
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,17 +21,7 @@ Statistic = Callable[[Floats], Floats]
 """Totals of the columns, (m, k), to m values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A value with its standard error, and the degrees of freedom of its t statistic."""
-
-    n: int
-    value: float
-    standard_error: float
-    degrees: int
-
-
-def jackknife(rows: Floats, statistic: Statistic, clusters: Sequence[Hashable] | None = None) -> Estimate | None:
+def jackknife(rows: Floats, statistic: Statistic, clusters: Sequence[Hashable] | None = None) -> MeanDifference | None:
     """The statistic of all rows, (n, k), and its delete-one spread; None where there is none to see.
 
     That is with fewer than two rows or clusters, and where the statistic is not finite, with every row or without one.
@@ -47,10 +38,10 @@ def jackknife(rows: Floats, statistic: Statistic, clusters: Sequence[Hashable] |
     if not math.isfinite(value) or not np.all(np.isfinite(each)):
         return None
     variance = (count - 1) / count * float(np.sum((each - each.mean()) ** 2))
-    return Estimate(n=n, value=value, standard_error=math.sqrt(variance), degrees=count - 1)
+    return MeanDifference(n=n, delta=value, standard_error=math.sqrt(variance), degrees=count - 1)
 
 
-def two_way(cells: Floats, statistic: Statistic) -> Estimate | None:
+def two_way(cells: Floats, statistic: Statistic) -> MeanDifference | None:
     """The same for rows that were measured in several rounds, (n, rounds, k): prompts differ, and so do moments.
 
     The variances over rows and over rounds are added, which counts their interaction twice (Cameron, Gelbach & Miller
@@ -66,12 +57,7 @@ def two_way(cells: Floats, statistic: Statistic) -> Estimate | None:
     variance = sum(part for part, _ in parts)
     squares = sum(part**2 / degrees for part, degrees in parts)
     degrees = math.floor(variance**2 / squares) if squares else by_round.degrees
-    return Estimate(n=by_row.n, value=by_row.value, standard_error=math.sqrt(variance), degrees=max(1, degrees))
-
-
-def ratio_change(totals: Floats) -> Floats:
-    """Columns (base, candidate): candidate / base - 1."""
-    return np.asarray(totals[:, 1] / totals[:, 0] - 1.0, dtype=np.float64)
+    return MeanDifference(n=by_row.n, delta=by_row.delta, standard_error=math.sqrt(variance), degrees=max(1, degrees))
 
 
 def rate_change(totals: Floats) -> Floats:
@@ -83,11 +69,6 @@ def rate_change(totals: Floats) -> Floats:
 def share_change(totals: Floats) -> Floats:
     """Columns (base's part, its whole, candidate's part, its whole): candidate's share minus base's."""
     return np.asarray(totals[:, 2] / totals[:, 3] - totals[:, 0] / totals[:, 1], dtype=np.float64)
-
-
-def share(totals: Floats) -> Floats:
-    """Columns (part, whole)."""
-    return np.asarray(totals[:, 0] / totals[:, 1], dtype=np.float64)
 
 
 def quantile_change(

@@ -15,7 +15,7 @@ import msgspec
 
 from regress.errors import StoreError
 from regress.hashing.canonical import canonical_json, digest_json
-from regress.schema import RUN_FORMAT, ItemOutcome, Manifest
+from regress.schema import RUN_FORMAT, SERVING_FORMAT, ItemOutcome, Manifest, Served
 
 T = TypeVar("T")
 
@@ -41,6 +41,15 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServingFile:
+    """serving.json."""
+
+    format: int = SERVING_FORMAT
+    served: Served
+    digest: str  # over `served`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Format:
     format: int
 
@@ -49,10 +58,11 @@ _FORMAT = msgspec.json.Decoder(_Format)
 _OUTCOME = msgspec.json.Decoder(ItemOutcome)
 _MANIFEST = msgspec.json.Decoder(ManifestFile)
 _SEAL = msgspec.json.Decoder(Seal)
+_SERVING = msgspec.json.Decoder(ServingFile)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
-def to_json(record: ItemOutcome | Manifest | ManifestFile | Seal) -> dict[str, Any]:
+def to_json(record: ItemOutcome | Manifest | ManifestFile | Seal | Served | ServingFile) -> dict[str, Any]:
     """The record as the JSON object that is stored: enums by value, tuples as lists, every key present."""
     value: dict[str, Any] = msgspec.to_builtins(record)
     return value
@@ -63,7 +73,7 @@ def manifest_digest(manifest: Manifest) -> str:
     return digest_json(to_json(manifest))
 
 
-def encode_file(record: ManifestFile | Seal) -> bytes:
+def encode_file(record: ManifestFile | Seal | ServingFile) -> bytes:
     """One line of canonical JSON."""
     return canonical_json(to_json(record)) + b"\n"
 
@@ -82,23 +92,36 @@ def decode_outcomes(bodies: Sequence[bytes], shown: str) -> list[ItemOutcome]:
 
 def decode_manifest(data: bytes, where: str) -> Manifest:
     """manifest.json; raises StoreError starting with `where`."""
-    return _decode_file(_MANIFEST, data, where).manifest
+    return _decode_file(_MANIFEST, data, where, RUN_FORMAT).manifest
 
 
 def decode_seal(data: bytes, where: str) -> Seal:
     """seal.json; raises StoreError starting with `where`."""
-    return _decode_file(_SEAL, data, where)
+    return _decode_file(_SEAL, data, where, RUN_FORMAT)
 
 
-def _decode_file(decoder: msgspec.json.Decoder[T], data: bytes, where: str) -> T:
+def encode_served(served: Served) -> bytes:
+    """serving.json."""
+    return encode_file(ServingFile(served=served, digest=digest_json(to_json(served))))
+
+
+def decode_served(data: bytes, where: str) -> Served:
+    """serving.json; raises StoreError starting with `where`."""
+    file = _decode_file(_SERVING, data, where, SERVING_FORMAT)
+    if file.digest != digest_json(to_json(file.served)):
+        raise StoreError(f"{where} was edited. Measure again with `regress check --serving`.")
+    return file.served
+
+
+def _decode_file(decoder: msgspec.json.Decoder[T], data: bytes, where: str, wanted: int) -> T:
     if not data.endswith(b"\n"):
         raise StoreError(f"{where}: the end of the file is missing; restore it from a copy.")
     try:
         found = _FORMAT.decode(data).format  # first: another format has other keys
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{where}: {error}; restore the file from a copy.") from error
-    if found != RUN_FORMAT:
-        raise StoreError(f"{where}: run format {found}, not {RUN_FORMAT}; read it with the version that wrote it.")
+    if found != wanted:
+        raise StoreError(f"{where}: run format {found}, not {wanted}; read it with the version that wrote it.")
     return _decode(decoder, data[:-1], where)
 
 

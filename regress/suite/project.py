@@ -19,8 +19,8 @@ FILE_NAME = "regress.yaml"
 Probability = Annotated[Number, Field(gt=0, lt=1)]
 
 
-class BaseSection(FileModel):
-    """`base`: a folder or a hub id with its revision."""
+class ModelSection(FileModel):
+    """`base` and `draft`: a folder or a hub id with its revision."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
     revision: StrictStr | None = None
@@ -65,7 +65,8 @@ class RegistrySection(FileModel):
 class ProjectFile(FileModel):
     """The keys of regress.yaml; each has a default but `base.model` and `suites`."""
 
-    base: BaseSection
+    base: ModelSection
+    draft: ModelSection | None = None  # the small model that proposes tokens in production
     variants: Annotated[tuple[StrictStr, ...], Field(min_length=2)] = ("base", "adapter", "merged")
     suites: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
     policy: PolicySection = PolicySection()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from regress.errors import SuiteError
-from regress.schema import Ask, Category, GenerationSettings, PromptStyle, Role, ScorerSpec, Suite
+from regress.schema import Ask, Category, Figure, GenerationSettings, PromptStyle, Role, ScorerSpec, Suite
 from regress.suite import strict_yaml
 from regress.suite.frozen import LmEvalSection, read_frozen
 from regress.suite.items import read_items
@@ -47,6 +47,20 @@ class GenerationFile(FileModel):
         )
 
 
+class ServingFile(FileModel):
+    """`serving`: how much worse each figure may get; 0.2 is a fifth of the base's, or 20 points of a share."""
+
+    reply_tokens: Share | None = None
+    first_token: Share | None = None
+    latency: Share | None = None
+    tokens_per_second: Share | None = None
+    acceptance: Share | None = None
+
+    def margins(self) -> dict[Figure, Decimal]:
+        """By figure; fields are called as figures are."""
+        return {Figure(name): margin for name, margin in self if margin is not None}
+
+
 class SuiteFile(FileModel):
     """The keys of a suite file (docs: README, "Write a suite")."""
 
@@ -62,6 +76,7 @@ class SuiteFile(FileModel):
     scorer: StrictStr | dict[str, Any] = ""
     margin: Share | None = None
     min_gain: Share | None = None
+    serving: ServingFile | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> SuiteFile:
@@ -74,6 +89,16 @@ class SuiteFile(FileModel):
         return self
 
     @model_validator(mode="after")
+    def _serves(self) -> SuiteFile:
+        if self.serving is None:
+            return self
+        if self.category is not Category.SERVING or self.role is not Role.PROTECT or self.ask is not Ask.GENERATE:
+            raise ValueError("serving holds margins of a suite of category serving, role protect, that asks generate.")
+        if not self.serving.margins():
+            raise ValueError("serving is empty. Leave the key out, or name a figure and its margin.")
+        return self
+
+    @model_validator(mode="after")
     def _has_items(self) -> SuiteFile:
         given = self.model_fields_set
         if self.lm_eval is None:
@@ -83,6 +108,11 @@ class SuiteFile(FileModel):
         elif theirs := [key for key in ("items", "ask", "scorer", "generation") if key in given]:
             raise ValueError(f"{theirs[0]} stands beside lm_eval, and comes from the task there. Leave it out.")
         return self
+
+    @property
+    def serving_margins(self) -> dict[Figure, Decimal]:
+        """Margins of serving figures, where there are any."""
+        return {} if self.serving is None else self.serving.margins()
 
     @property
     def prompt_style(self) -> PromptStyle:
@@ -113,6 +143,7 @@ def read_suite(path: Path) -> Suite:
         scorer=_scorer_spec(file.scorer, path, document.line_of(("scorer",))),
         margin=file.margin,
         min_gain=file.min_gain,
+        serving=file.serving_margins,
         items=read_items(items_path),
         path=str(path),
         items_path=str(items_path),
@@ -134,6 +165,7 @@ def _frozen_suite(file: SuiteFile, path: Path, line: int) -> Suite:
         scorer=frozen.scorer,
         margin=file.margin,
         min_gain=file.min_gain,
+        serving=file.serving_margins,
         truncate=True,
         items=frozen.items,
         path=str(path),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Batch, Engine, Placed, Request
+from regress.backends.protocol import Batch, Engine, Lone, Placed, Request
 from regress.errors import AdapterError, BackendError
 from regress.schema import (
     Ask,
@@ -98,6 +98,9 @@ class Numbers:
             for place, request in zip(batch.places, batch.requests, strict=True):
                 text = str(request.prompt[0] * self.factor)
                 yield [(place, Reply(text=text, reply_tokens=os.getpid(), prompt_tokens=batch.plan))]
+
+    def alone(self, suite: Suite, request: Request) -> Lone:
+        return Lone(tokens=(request.prompt[0] * self.factor,), first=1, whole=2, peak_bytes=os.getpid())
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         prints = np.full((len(requests), 3), -1.0, dtype=np.float32)

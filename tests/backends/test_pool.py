@@ -92,6 +92,13 @@ def test_the_merged_model_is_written_once(three: PooledEngine, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == [f"by-{processes(three)[0]}"]
 
 
+def test_prompts_alone_are_always_asked_of_one_worker(three: PooledEngine) -> None:
+    three.use(ADAPTER)
+    found = [three.alone(SUITE, request) for request in three.render(SUITE)[:5]]
+    assert [lone.tokens for lone in found] == [(n * 1000,) for n in range(5)]
+    assert {lone.peak_bytes for lone in found} == {processes(three)[0]}
+
+
 def test_workers_that_do_not_compute_the_same_are_refused() -> None:
     engine = pool("", "rounds")
     with pytest.raises(BackendError, match=r"worker 2 of 2 \(cpu:rounds\) and worker 1 .* do not compute the same"):

@@ -42,7 +42,7 @@ REJECTED = a_decision(
 
 ADDED = {
     "candidate": {"path", "trained_under_lock"},
-    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason", "detector"},
+    "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason", "detector", "figure"},
 }
 
 
@@ -50,6 +50,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
     given = json.loads(render(REJECTED))
     assert given.pop("attempt") is None
     assert given.pop("beside") is None
+    assert given.pop("serving") == []
     wanted = json.loads(EXAMPLE)
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}
     assert added == {"path": "adapters/broken", "trained_under_lock": True}
@@ -63,6 +64,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
         "look": None,
         "reason": "as counted",
         "detector": None,
+        "figure": None,
     }
     assert given == wanted
     assert list(given) == list(wanted)  # verdict first, for whoever opens the file

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Batch, Engine, Placed, Request
+from regress.backends.protocol import Batch, Engine, Lone, Placed, Request
 from regress.hashing.canonical import digest_json
 from regress.hashing.models import read_model
 from regress.lock import lockfile
@@ -42,6 +42,8 @@ class FakeEngine:
     dies_after: int | None = None  # batches
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)  # (suite, item ids) of each batch
     kind: VariantKind = VariantKind.BASE
+    slowness: dict[VariantKind, float] = field(default_factory=dict)
+    timed: int = 0  # prompts asked alone
 
     @property
     def batch_policy(self) -> str:
@@ -99,6 +101,14 @@ class FakeEngine:
         text = f"echo {request.item}" if right else "no idea"
         return Reply(
             text=text, finish=Finish.EOS, prompt_tokens=len(request.prompt), reply_tokens=len(batch_mark(noise))
+        )
+
+    def alone(self, suite: Suite, request: Request) -> Lone:
+        """A millisecond for the prompt and one for each of four tokens behind it, times `slowness` of the variant."""
+        factor = self.slowness.get(self.kind, 1.0) * (1.0 + 0.01 * (len(request.item) % 3))
+        self.timed += 1
+        return Lone(
+            tokens=(1, 2, 3, 4, 0), first=round(1e6 * factor), whole=round(5e6 * factor), peak_bytes=1000 + self.timed
         )
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:

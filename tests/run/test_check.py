@@ -166,3 +166,18 @@ def test_an_edited_manifest_does_not_verify(tmp_path: Path) -> None:
     (base / "manifest.json").write_bytes(encode_file(ManifestFile(manifest=edited)))
     with pytest.raises(StoreError, match="manifest"):
         judge_stored(read_project(stage.folder), adapter)
+
+
+def test_the_canary_never_passes_for_an_item(tmp_path: Path) -> None:
+    """An engine may keep plans by request digest: a suite of two items was once asked the canary's question instead."""
+    folder = write_project(tmp_path / "project", choose=2, generate=2)
+    stage, seen = open_stage(folder), dict[str, set[tuple[object, ...]]]()
+
+    class Remembering(FakeEngine):
+        def answer(self, suite, batch):  # type: ignore[no-untyped-def]
+            for request in batch.requests:
+                seen.setdefault(request.digest, set()).add((request.item, request.choices))
+            return super().answer(suite, batch)
+
+    checked(stage, an_adapter(tmp_path / "adapter"), lambda *_: Remembering())
+    assert max(map(len, seen.values())) == 1

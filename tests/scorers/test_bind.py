@@ -27,7 +27,7 @@ def test_the_table_is_the_folder() -> None:
     ("bad", "message"),
     [
         (suite("exact_mach", item("a")), "suites/s.yaml: there is no scorer 'exact_mach', did you mean 'exact_match'?"),
-        (suite("zzz", item("a")), "there are choice, contains, exact_match, json_equal"),
+        (suite("zzz", item("a")), "there are choice, contains, ended, exact_match, json_equal"),
         (
             suite("choice", item("a"), ask=Ask.GENERATE),
             "works with `ask: choose`, not `ask: generate`; that has contains",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scoring import item, suite, verdict
 
 from regress.errors import SuiteError
-from regress.schema import Item, Outcome, Reply
+from regress.schema import Finish, Item, Outcome, Reply
 from regress.scorers import SCORERS, bind
 from regress.scorers._schema import BUDGET
 
@@ -23,6 +23,7 @@ LIMIT = 4.0  # seconds of this process, on a machine that has other work too
 QUESTIONS: dict[str, tuple[Item, dict[str, Any]]] = {
     "choice": (item(choices=("a", "b"), answer=0), {}),
     "contains": (item("a\u0301", "zz"), {"ignore_case": True, "ignore_punctuation": True, "whole_words": True}),
+    "ended": (item(), {}),
     "exact_match": (item("zz"), {"ignore_case": True, "ignore_punctuation": True}),
     "json_equal": (item('{"a": [1, {"b": null}]}'), {"ignore_order": True, "allow_fences": True}),
     "json_schema": (
@@ -103,7 +104,7 @@ def test_no_reply_hangs_or_breaks_a_scorer(name: str) -> None:
     bound = bind(suite(name, question, options=options))
     for title, text in REPLIES.items():
         start = time.process_time()
-        result = bound.score(Reply(text=text, logprobs=(-1.0, -2.0)), question)
+        result = bound.score(Reply(text=text, logprobs=(-1.0, -2.0), finish=Finish.EOS), question)
         assert time.process_time() - start < LIMIT, title
         assert result.outcome is not Outcome.ERROR, (title, result)
         assert len(result.detail or "") <= 300
@@ -113,7 +114,9 @@ def test_no_reply_hangs_or_breaks_a_scorer(name: str) -> None:
 @given(st.text() | st.text(alphabet='[]{}",:`json-1.e+/% \\u\nd8\ud800'), st.sampled_from(sorted(QUESTIONS)))
 def test_scorers_never_raise(text: str, name: str) -> None:
     question, options = QUESTIONS[name]
-    result = bind(suite(name, question, options=options)).score(Reply(text=text, logprobs=(-1.0, -2.0)), question)
+    result = bind(suite(name, question, options=options)).score(
+        Reply(text=text, logprobs=(-1.0, -2.0), finish=Finish.EOS), question
+    )
     assert result.outcome is not Outcome.ERROR
     assert (result.kind is None) == (result.outcome is Outcome.PASS)
 

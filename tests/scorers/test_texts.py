@@ -8,7 +8,7 @@ import pytest
 from scoring import item, score, suite, verdict
 
 from regress.errors import SuiteError
-from regress.schema import Reply
+from regress.schema import Finish, Reply
 from regress.scorers import bind
 
 
@@ -234,3 +234,19 @@ def test_the_nearest_target_decides_and_the_threshold_is_an_option() -> None:
         bind(suite("token_f1", item("a"), options={"threshold": "2"}))
     with pytest.raises(SuiteError, match="no word"):
         bind(suite("token_f1", item("?!")))
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "expected"),
+    [
+        ("Paris", Finish.EOS, "pass:None"),
+        ("Paris", Finish.STOP, "pass:None"),
+        ("Paris", Finish.LENGTH, "fail:truncated"),
+        (" ", Finish.EOS, "no_answer:empty"),
+        (None, None, "error:no_reply"),
+        ("Paris", None, "error:no_reply"),
+    ],
+)
+def test_ended(text: str | None, finish: Finish | None, expected: str) -> None:
+    found = bind(suite("ended", item())).score(Reply(text=text, finish=finish), item())
+    assert f"{found.outcome}:{found.kind}" == expected

@@ -8,16 +8,24 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
+from regress.stats.graded import MeanDifference
 from regress.stats.relative import (
-    Estimate,
     jackknife,
     quantile_change,
     rate_change,
-    ratio_change,
-    share,
     share_change,
     two_way,
 )
+
+
+def share(totals: np.ndarray) -> np.ndarray:
+    """Columns (part, whole)."""
+    return np.asarray(totals[:, 0] / totals[:, 1])
+
+
+def ratio_change(totals: np.ndarray) -> np.ndarray:
+    """Columns (base, candidate)."""
+    return np.asarray(totals[:, 1] / totals[:, 0] - 1.0)
 
 
 def column(*values: float) -> np.ndarray:
@@ -29,7 +37,7 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     rows = np.stack([values, np.ones(20)], axis=1)
     found = jackknife(rows, share)
     assert found is not None
-    assert (found.n, found.value, found.degrees) == (20, 9.5, 19)
+    assert (found.n, found.delta, found.degrees) == (20, 9.5, 19)
     assert found.standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(20), rel=1e-12)
 
 
@@ -38,7 +46,7 @@ def test_clusters_count_as_one_each() -> None:
     alone, together = jackknife(rows, share), jackknife(rows, share, [k // 4 for k in range(20)])
     assert alone is not None
     assert together is not None
-    assert together.value == alone.value
+    assert together.delta == alone.delta
     assert together.degrees == 4
     assert together.standard_error == pytest.approx(np.arange(5.0).std(ddof=1) / math.sqrt(5), rel=1e-12)
 
@@ -55,7 +63,7 @@ def test_clusters_count_as_one_each() -> None:
 def test_statistics_of_totals(rows: np.ndarray, statistic, value: float) -> None:  # type: ignore[no-untyped-def]
     found = jackknife(rows, statistic)
     assert found is not None
-    assert found.value == pytest.approx(value)
+    assert found.delta == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
@@ -82,15 +90,15 @@ def test_a_slow_moment_widens_the_interval() -> None:
     assert calm is not None
     assert disturbed is not None
     assert calm.standard_error < 0.01
-    assert disturbed.value == pytest.approx(0.25, abs=0.01)
+    assert disturbed.delta == pytest.approx(0.25, abs=0.01)
     assert disturbed.standard_error > 0.2
     assert disturbed.degrees == 3
 
 
-def covered(found: Estimate | None, truth: float) -> bool:
+def covered(found: MeanDifference | None, truth: float) -> bool:
     assert found is not None
     half = float(stdtrit(found.degrees, 0.95)) * found.standard_error
-    return found.value - half <= truth <= found.value + half
+    return found.delta - half <= truth <= found.delta + half
 
 
 def test_a_ratio_of_skewed_lengths_keeps_its_level() -> None:

@@ -35,6 +35,7 @@ def test_every_key_of_the_design_is_read(tmp_path: Path) -> None:
         write_project(
             tmp_path,
             base="{model: org/model, revision: abc}",
+            draft="{model: org/small}",
             variants="[base, base@nf4, adapter@nf4, merged@bf16]",
             policy="{alpha: 0.01, power: 0.9, zero_tolerance: [probes], require_training_record: true}",
             engine="{device: 'cuda:1', dtype: bf16, batch_tokens: 4096}",
@@ -47,6 +48,8 @@ def test_every_key_of_the_design_is_read(tmp_path: Path) -> None:
     )
     assert project.variants[2] == Variant(kind=VariantKind.ADAPTER, precision=Precision.NF4)
     assert (project.file.base.revision, project.file.engine.batch_tokens) == ("abc", 4096)
+    assert project.file.draft is not None
+    assert project.file.draft.model == "org/small"
     assert project.file.train.learning_rate == Decimal("0.0002")
 
 
@@ -60,7 +63,7 @@ def test_every_key_of_the_design_is_read(tmp_path: Path) -> None:
         ({"suites": None}, 1, "the key 'suites' is missing"),
         ({"suites": "[]"}, 2, "suites is []"),
         ({"suites": "a.yaml"}, 2, "suites is 'a.yaml'"),
-        ({"polcy": "{}"}, 3, "unknown key 'polcy'. Did you mean 'policy'? Known keys: base, variants, suites"),
+        ({"polcy": "{}"}, 3, "unknown key 'polcy'. Did you mean 'policy'? Known keys: base, draft, variants"),
         # a policy that requires nothing
         ({"policy": "{}"}, 3, "the policy is empty. Leave the key out for the defaults"),
         ({"policy": ""}, 3, "the policy is empty"),

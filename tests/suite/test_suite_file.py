@@ -46,7 +46,10 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     assert suite.min_gain is None
 
 
-KEYS = "Known keys: name, version, category, role, items, lm_eval, ask, prompt, generation, scorer, margin, min_gain."
+KEYS = (
+    "Known keys: name, version, category, role, items, lm_eval, ask, prompt, generation, scorer, margin, min_gain, "
+    "serving."
+)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,11 @@ KEYS = "Known keys: name, version, category, role, items, lm_eval, ask, prompt, 
         ({"ask": None}, 1, "the key 'ask' is missing"),
         ({"scorer": None}, 1, "the key 'scorer' is missing"),
         # choices
-        ({"category": "fromat"}, 3, "category is 'fromat'; choices: 'capability', 'domain', 'format' or 'safety'."),
+        (
+            {"category": "fromat"},
+            3,
+            "category is 'fromat'; choices: 'capability', 'domain', 'format', 'safety' or 'serving'.",
+        ),
         ({"role": "guard"}, 4, "role is 'guard'; choices: 'protect', 'target' or 'inform'."),
         ({"ask": "rank"}, 6, "ask is 'rank'; choices: 'generate', 'choose' or 'perplexity'."),
         ({"prompt": "jinja"}, 9, "prompt is 'jinja'; choices: 'chat' or 'raw'."),
@@ -111,6 +118,15 @@ KEYS = "Known keys: name, version, category, role, items, lm_eval, ask, prompt, 
         ({"role": "inform", "min_gain": "0.05"}, 1, "min_gain belongs to role target, and the role is inform."),
         ({"role": "target", "min_gain": "0"}, 9, "min_gain is 0"),
         ({"ask": "choose", "generation": "{}"}, 1, "generation belongs to ask generate"),
+        ({"serving": "{latency: 0.1}"}, 1, "serving holds margins of a suite of category serving, role protect"),
+        (
+            {"category": "serving", "serving": "{latenzy: 0.1}"},
+            9,
+            "unknown key 'serving.latenzy'. Did you mean",
+        ),
+        ({"category": "serving", "serving": "{latency: 2}"}, 9, "serving.latency is 2: input should be less than 1"),
+        ({"category": "serving", "serving": "{peak_memory: 0.1}"}, 9, "unknown key 'serving.peak_memory'"),
+        ({"category": "serving", "serving": "{}"}, 1, "serving is empty"),
     ],
 )
 def test_a_suite_file_is_refused(
