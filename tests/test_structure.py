@@ -13,6 +13,7 @@ import regress
 PACKAGE = Path(regress.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 8
+MAX_OPTIONS = 12  # of a command, each of whose parameters is an argument or option with its own help
 
 PROGRAMS = ("cli/", "demo/pretrain.py", "demo/build_suites.py")
 """What may print, exit and read the environment: the command line, and the two scripts that made the demo's files."""
@@ -40,14 +41,14 @@ def too_long(tree: ast.AST) -> list[str]:
     return found
 
 
-def too_wide(tree: ast.AST) -> list[str]:
+def too_wide(tree: ast.AST, most: int) -> list[str]:
     found = []
     for function in functions(tree):
         given = function.args
         count = (
             len(given.posonlyargs) + len(given.args) + len(given.kwonlyargs) + bool(given.vararg) + bool(given.kwarg)
         )
-        if count > MAX_PARAMETERS:
+        if count > most:
             found.append(f"{function.name}: {count} parameters")
     return found
 
@@ -89,7 +90,7 @@ def test_a_module_keeps_the_measures(path: Path) -> None:
     lines = len(source.splitlines())
     assert lines <= MAX_LINES
     assert too_long(tree) == []
-    assert too_wide(tree) == []
+    assert too_wide(tree, MAX_OPTIONS if name_of(path).startswith("cli/") else MAX_PARAMETERS) == []
     assert undocumented(tree) == []
     if not name_of(path).startswith(PROGRAMS) and name_of(path) != "__main__.py":
         assert reaches_outside(tree) == []
@@ -115,4 +116,4 @@ def test_a_module_keeps_the_measures(path: Path) -> None:
 def test_the_measures_measure(source: str, found: list[str]) -> None:
     tree = ast.parse(source)
     documented = [] if "module" not in str(found) and '"""' not in source else undocumented(tree)
-    assert too_long(tree) + too_wide(tree) + documented + reaches_outside(tree) == found
+    assert too_long(tree) + too_wide(tree, MAX_PARAMETERS) + documented + reaches_outside(tree) == found

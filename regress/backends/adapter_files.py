@@ -46,6 +46,7 @@ ALLOWED = frozenset(
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 _LITERAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,200}")
+_LIBRARY = re.compile(r"transformers(\.[a-z0-9_]+){0,8}")
 # What may stand under a key that is not handled below: PEFT writes every setting, nearly all at their neutral value.
 _NEUTRAL: tuple[Any, ...] = (None, False, {}, [])
 _NEUTRAL_BY_KEY: dict[str, tuple[Any, ...]] = {
@@ -137,6 +138,15 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
+def _is_of_transformers(mapping: Any) -> bool:
+    """PEFT imports what this names when it loads an adapter by itself."""
+    if not isinstance(mapping, dict) or mapping.keys() != {"base_model_class", "parent_library"}:
+        return False
+    name, library = mapping["base_model_class"], mapping["parent_library"]
+    texts = isinstance(name, str) and isinstance(library, str)
+    return texts and bool(_LITERAL.fullmatch(name)) and bool(_LIBRARY.fullmatch(library))
+
+
 def _complaint(key: str, value: Any) -> str | None:
     """What is wrong with one setting, or None."""
     if key in _FREE_TEXT:
@@ -156,6 +166,8 @@ def _complaint(key: str, value: Any) -> str | None:
             return None if value is None or _are_literals(value) else "must list literal module names (no patterns)."
         case "layers_to_transform":
             return None if value is None or _are_indices(value) else f"is {value!r}, not a list of layer numbers."
+        case "auto_mapping":  # PEFT writes it where the task type was not given
+            return None if value in (None, {}) or _is_of_transformers(value) else "names no class of transformers."
         case "rank_pattern":
             fits = isinstance(value, dict) and all(_LITERAL.fullmatch(k) and _is_rank(v) for k, v in value.items())
             return None if fits else "must map literal module names to ranks."

@@ -10,7 +10,15 @@ import typer
 from regress.backends.adapter_files import refuse_unexpected
 from regress.cli.console import Bar
 from regress.cli.deliver import deliver, not_promoted_until_decided
-from regress.cli.options import HERE, AdaptersArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
+from regress.cli.options import (
+    HERE,
+    AdaptersArgument,
+    JsonOption,
+    ProjectOption,
+    QuietOption,
+    ServingOption,
+    WorkersOption,
+)
 from regress.cli.several import Order, judge_several, report_names
 from regress.errors import UsageError
 from regress.run.wanted import parse_variants
@@ -44,14 +52,7 @@ def check(
             show_default="those of the lock",
         ),
     ] = None,
-    serving: Annotated[
-        bool,
-        typer.Option(
-            "--serving",
-            help="Also ask a few prompts one at a time, base and candidate in turn: time to first token, tokens a "
-            "second, latency, memory, and what the draft model would propose.",
-        ),
-    ] = False,
+    serving: ServingOption = False,
     workers: WorkersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,

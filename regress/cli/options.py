@@ -12,6 +12,14 @@ ProjectOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+ServingOption = Annotated[
+    bool,
+    typer.Option(
+        "--serving",
+        help="Also ask a few prompts one at a time, base and candidate in turn: time to first token, tokens a second, "
+        "latency, memory, and what the draft model would propose.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(

@@ -13,6 +13,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES, GPT2, LLAMA, Family, engine, make_adapter, plain_model, random_model
 
+from regress.backends.adapter_files import open_adapter
 from regress.backends.hf import HFEngine
 from regress.errors import BackendError
 from regress.schema import Precision
@@ -23,6 +24,7 @@ LLAMA_CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "rank_pattern": {"rank_pattern": {"q_proj": 2, "layers.1.mlp.down_proj": 7}, "alpha_pattern": {"v_proj": 3}},
     "rslora": {"use_rslora": True},
+    "no_task_type": {"task_type": None},
     "dora": {"use_dora": True},
     "modules_to_save": {"modules_to_save": ["lm_head"]},
     "norm_to_save": {"modules_to_save": ["norm"]},
@@ -169,3 +171,10 @@ def test_bf16_rounds_the_merged_weight_once(llama: Path, tmp_path: Path) -> None
     assert all(torch.equal(merged[name], tensor.to(merged[name].dtype)) for name, tensor in exact.items())
     resident.use(BASE)
     assert np.array_equal(resident.fingerprint(requests), before)
+
+
+def test_an_adapter_made_without_a_task_type_is_taken(llama: Path, tmp_path: Path) -> None:
+    """PEFT then writes an auto_mapping, which names the base's class."""
+    adapter = make_adapter(llama, tmp_path / "adapter", scale=0.2, task_type=None)
+    assert "LlamaForCausalLM" in (adapter / "adapter_config.json").read_text()
+    assert open_adapter(adapter, tmp_path / "copy").folder == tmp_path / "copy"

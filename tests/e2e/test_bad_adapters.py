@@ -142,6 +142,10 @@ CASES: dict[str, tuple[Damage, str]] = {
     "another method": (config(peft_type="LOHA"), "peft_type is 'LOHA'"),
     "another task": (config(task_type="SEQ_CLS"), "task_type is"),
     "bias": (config(bias="all"), "bias is"),
+    "imports something": (
+        config(auto_mapping={"base_model_class": "LlamaForCausalLM", "parent_library": "os"}),
+        "auto_mapping names no class of transformers",
+    ),
     "no such module": (config(target_modules=["no_such_proj"]), "does not fit this base model"),
     "another scaling of A": (config(lora_alpha=float("inf")), "adapter_config.json is not JSON"),
     "other chat template": (add("chat_template.jinja", b"{{ messages }}"), "another chat template"),
