@@ -7,6 +7,7 @@
         ├── SuiteError        a suite file or one of its items is not what it must be
         ├── LockError         there is no lock, it was edited, or the project differs from it
         ├── ModelError        a base model or tokenizer cannot be found, read or trusted
+        ├── TrainingError     a recipe, its data or an interrupted training cannot be carried out
         ├── AdapterError      an adapter folder is unsafe, damaged, or changes nothing
         ├── StoreError        a stored run is torn, altered, incomplete or in use
         ├── ResultsError      another harness's results are damaged, incomplete, or hold no score for each item
@@ -57,6 +58,10 @@ class LockError(Refused):
 
 class ModelError(Refused):
     """A base model or its tokenizer cannot be found, read or trusted."""
+
+
+class TrainingError(LocatedError):
+    """A recipe, its data or an interrupted training cannot be carried out."""
 
 
 class AdapterError(Refused):

@@ -21,6 +21,7 @@ from regress.strict_json import JsonFault, parse
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 TRAINING_RECORD = "regress_training.json"
+FORGETTING_CURVE = "regress_forgetting.jsonl"
 MAX_RANK = 4096
 MAX_BYTES = 64 * 2**30
 MAX_CONFIG_BYTES = 2**20
@@ -30,6 +31,7 @@ ALLOWED = frozenset(
         CONFIG,
         WEIGHTS,
         TRAINING_RECORD,
+        FORGETTING_CURVE,
         "README.md",
         "LICENSE",
         "tokenizer.json",

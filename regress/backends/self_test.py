@@ -29,6 +29,11 @@ EXPECTED = (AttributeError, BackendError, LookupError, NotImplementedError, Runt
 @torch.inference_mode()
 def differs_from_plain(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> str | None:
     """Why the fast way may not be used, or None."""
+    return differs(forward, model, precision, device)
+
+
+def differs(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> str | None:
+    """The same for a model that is being trained: what is made in inference mode must not stay in its modules."""
     vocabulary = int(model.config.get_text_config().vocab_size)
     token = [(7919 * k + 13) % vocabulary for k in range(40)]
     asked = Request(

@@ -13,7 +13,7 @@ import typer
 
 from regress import __version__
 from regress.backends.quiet import quiet_libraries
-from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run, suites
+from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run, suites, train
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
 from regress.errors import Notice, Refused, UsageError
@@ -39,6 +39,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "init": init.init,
     "plan": plan.plan,
     "lock": lock.lock,
+    "train": train.train,
     "check": check.check,
     "run": run.run,
     "diff": diff.diff,

@@ -12,6 +12,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, m
 from regress.errors import ProjectError
 from regress.schema import Policy, Precision, Variant, VariantKind
 from regress.suite import strict_yaml
+from regress.suite.train_section import TrainSection
 from regress.suite.validate import FileModel, Name, Number, validated
 
 FILE_NAME = "regress.yaml"
@@ -42,17 +43,6 @@ class EngineSection(FileModel):
     dtype: Precision = Precision.AUTO
     batch_tokens: Literal["auto"] | Annotated[StrictInt, Field(ge=64)] = "auto"
     workers: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=64)] = "auto"
-
-
-class TrainSection(FileModel):
-    """`train`: the trainer stage's recipe."""
-
-    method: Literal["qlora", "lora"] = "qlora"
-    data: StrictStr = "data/train.jsonl"
-    output: StrictStr = "runs/train"
-    r: Annotated[StrictInt, Field(ge=1, le=1024)] = 16
-    learning_rate: Annotated[Number, Field(gt=0)] = Decimal("2e-4")
-    epochs: Annotated[Number, Field(gt=0)] = Decimal(1)
 
 
 class RegistrySection(FileModel):
