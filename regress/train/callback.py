@@ -50,8 +50,8 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
     items nothing is asked. `stop` ends the training once a protected suite has lost more than its margin with evidence
     (at most alpha of the trainings that lose nothing beyond a margin are stopped, see `forgetting`). `keep_best` saves
     the checkpoint with the largest gain among those that pass, and keeps it from being rotated away: `best` names it,
-    and `eval_regress_gain` may be the trainer's `metric_for_best_model`. A choice among k checkpoints is k attempts: the
-    others enter the ledger when training ends. `data` is the training data's file, for the record.
+    and `eval_regress_gain` may be the trainer's `metric_for_best_model`. A choice among k checkpoints is k attempts;
+    the others enter the ledger when training ends. `data` is the training data's file, for the record.
 
     Raises LockError when training begins where lock, suites or base are not as locked. Beside the model stand
     regress_training.json (which `regress check` reads) and regress_forgetting.jsonl (the curves).
@@ -80,6 +80,7 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
         self._bench = bench
         self._log: Callable[[dict[str, float]], None] | None = None
         self._record: dict[str, Any] = {}
+        self._done: dict[str, Any] = {}
         self._probes: Probes | None = None
         self._base: Answers = {}
         self._curve: Path | None = None
@@ -94,6 +95,17 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
     def report_through(self, trainer: Any) -> None:
         """Send the curves through `trainer.log`, to every tracker that the trainer reports to."""
         self._log = trainer.log
+
+    def write_record(self, folder: str | Path) -> None:
+        """Copy record and curve of this training into the folder that the adapter was saved to, for `regress check`.
+
+        Raises TrainingError before training.
+        """
+        if not self._done or self._curve is None:
+            raise TrainingError("no training has ended yet, so there is no record of one.")
+        self._write(Path(folder) / TRAINING_RECORD, self._done)
+        if self._curve.exists():
+            write_atomic(Path(folder) / FORGETTING_CURVE, self._curve.read_bytes())
 
     # --- events ----------------------------------------------------------------------------------------------------
 
@@ -135,8 +147,9 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.is_world_process_zero and self._record:
-            done = {"steps": int(state.global_step), "stopped": self.stopped, "finished": _now()}
-            self._write(Path(args.output_dir) / TRAINING_RECORD, self._record | done)
+            ended = {"steps": int(state.global_step), "stopped": self.stopped, "finished": _now()}
+            self._done = self._record | ended
+            self._write(Path(args.output_dir) / TRAINING_RECORD, self._done)
             if self._keep_best:
                 self._pay_for_choosing()
 

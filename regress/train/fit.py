@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from peft import get_peft_model
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from regress.backends.adapter_files import CONFIG, FORGETTING_CURVE, WEIGHTS
@@ -89,12 +89,13 @@ def fit(plan: Plan, progress: StepProgress, checkpoint: Path | None) -> Fitted:
         bench=plan.bench,
     )
     trainer, trained = _trainer(plan, tokenizer, device, [watch, _Marks(), _Tells(progress)])
+    trainer.remove_callback(PrinterCallback)
     watch.report_through(trainer)
     ends = trainer.model.generation_config.eos_token_id
     known = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
     learned, total = examine.ends_learned(trainer.train_dataset, known)
-    if (line := examine.end_sentence(learned, total)) is not None:
-        progress.say(line)
+    if (unended := examine.end_sentence(learned, total)) is not None:
+        progress.say(unended)
     try:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     except torch.OutOfMemoryError as reason:
@@ -148,6 +149,7 @@ def _trainer(plan: Plan, tokenizer: Any, device: torch.device, callbacks: list[T
     """TRL's trainer on the base with a new adapter, and how many numbers are trained."""
     section = plan.section
     chat = bool(getattr(tokenizer, "chat_template", None))
+    disable_progress_bars()
     dataset = Dataset.from_list(list(examine.rows(plan.data.examples, chat=chat)))
     steps = _steps(section, len(dataset))
     common = _arguments(section, plan.place.work, device, steps)

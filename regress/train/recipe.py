@@ -81,8 +81,8 @@ def mistakes(section: TrainSection) -> list[str]:
     rate, limit = section.learning_rate, WRECKS[section.objective]
     if isinstance(rate, Decimal) and rate > limit:
         found.append(
-            f"learning_rate is {rate:f}: above {limit:f} a {section.objective} adapter tends to unlearn what it is not "
-            f"shown. {LEARNING_RATE[section.objective]:f} is usual."
+            f"learning_rate is {rate:f}: above {limit:f} adapters tend to unlearn what they are not shown "
+            f"({section.objective}). {LEARNING_RATE[section.objective]:f} is usual."
         )
     if section.packing and section.max_length < SHORT:
         found.append(
