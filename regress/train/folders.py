@@ -30,7 +30,7 @@ STARTED = "started.json"
 COMPLETE = "regress_complete.json"
 CHECKPOINT = "checkpoint-"
 OURS = frozenset({"adapter", FORGETTING_CURVE, TRAINING_RECORD, "regress_started.json", "README.md"})
-WHAT = {"lock": "the lock", "base": "the base's weights", "data": "the training data"}
+WHAT = {"lock": "the lock is another", "base": "the base has other weights", "data": "the training data differ"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def _finished(place: Place, promised: Mapping[str, Any]) -> Mapping[str, Any]:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What lock, base, data and recipe differ in; settings of the recipe one by one."""
     found = [
-        f"{words} is another ({_short(now[key])}, then {_short(before.get(key))})"
+        f"{words} ({_short(now[key])}, then {_short(before.get(key))})"
         for key, words in WHAT.items()
         if before.get(key) != now[key]
     ]
