@@ -186,7 +186,7 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
         """Ask the probes once a step; every process learns whether to stop."""
         found = None
         if state.is_world_process_zero and self._probes is not None:
-            found = next((one for one in self.looks if one.step == state.global_step), None) or self._ask(state, model)
+            found = next((one for one in self.looks if one.step == state.global_step), None) or self._ask(state, control, model)
         forgotten = self._stop and found is not None and bool(found.forgotten)
         if _agreed(forgotten):
             control.should_training_stop = True
@@ -200,7 +200,7 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
                 state.best_global_step = int(state.global_step)
         return found
 
-    def _ask(self, state: Any, model: Any) -> Look | None:
+    def _ask(self, state: Any, control: Any, model: Any) -> Look | None:
         """One look, entered in the curve and told to the trackers; None, with a notice, where it fails."""
         if self._probes is None or self._bench is None or self._curve is None:
             return None
@@ -214,8 +214,10 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
         self.looks.append(found)
         forgetting.write_curve(self._curve, self._head(), self.looks)
         if self._log is not None:
+            due = control.should_log
             with evaluating(model):  # TRL's trainers would mix them with what they collect while they train
                 self._log(found.as_logs())
+            control.should_log = due  # the handler takes any log for the one of this step
         else:
             state.log_history.append({**found.as_logs(), "step": step, "epoch": state.epoch})
         return found
