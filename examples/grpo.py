@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--every", type=int, default=25)
     parser.add_argument("--items", type=int, default=64)
+    parser.add_argument("--temperature", type=float, default=1.0)
     given = parser.parse_args()
 
     base = given.project / read_project(given.project).file.base.model
@@ -47,6 +48,7 @@ def main() -> None:
             per_device_train_batch_size=4,
             num_generations=4,
             max_completion_length=16,
+            temperature=given.temperature,
             learning_rate=1e-5,
             report_to="none",
             use_cpu=model.device.type == "cpu",

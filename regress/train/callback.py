@@ -35,7 +35,7 @@ from regress.suite import read_project
 from regress.train import forgetting
 from regress.train.forgetting import Look
 from regress.train.probes import Answers, Probes, evaluating
-from regress.train.push import veto
+from regress.train.push import Promoted, veto
 
 STARTED = "regress_started.json"
 LOOKS = 4
@@ -81,6 +81,7 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
         self._log: Callable[[dict[str, float]], None] | None = None
         self._record: dict[str, Any] = {}
         self._done: dict[str, Any] = {}
+        self._promoted: Promoted | None = None
         self._probes: Probes | None = None
         self._base: Answers = {}
         self._curve: Path | None = None
@@ -95,6 +96,14 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
     def report_through(self, trainer: Any) -> None:
         """Send the curves through `trainer.log`, to every tracker that the trainer reports to."""
         self._log = trainer.log
+
+    def allow_push(self, promoted: str | Path, *, trust: str | Path, record: str | Path | None = None) -> None:
+        """Let the trainer push weights that equal those of this promoted adapter's folder; all others stay vetoed.
+
+        `trust` and `record` as for `regress verify`; both are checked when a push begins.
+        """
+        where = None if record is None else Path(record)
+        self._promoted = Promoted(folder=Path(promoted), trust=Path(trust), record=where)
 
     def write_record(self, folder: str | Path) -> None:
         """Copy record and curve of this training into the folder that the adapter was saved to, for `regress check`.
@@ -164,7 +173,7 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
                 record_attempt(bench.loaded.project.baselines, bench.lock, name, now=datetime.now(UTC))
 
     def on_push_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        veto(Path(args.output_dir), model)
+        veto(self._promoted, model)
 
     # --- looking ---------------------------------------------------------------------------------------------------
 
@@ -186,7 +195,9 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
         """Ask the probes once a step; every process learns whether to stop."""
         found = None
         if state.is_world_process_zero and self._probes is not None:
-            found = next((one for one in self.looks if one.step == state.global_step), None) or self._ask(state, control, model)
+            found = next((one for one in self.looks if one.step == state.global_step), None) or self._ask(
+                state, control, model
+            )
         forgotten = self._stop and found is not None and bool(found.forgotten)
         if _agreed(forgotten):
             control.should_training_stop = True

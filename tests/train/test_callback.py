@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +34,7 @@ from regress.schema import Precision
 from regress.suite import read_project
 from regress.train import RegressCallback
 from regress.train.probes import Probes
+from regress.train.push import Promoted, veto
 
 ITEMS = 10
 
@@ -202,8 +205,14 @@ def test_nothing_is_pushed_that_was_not_promoted(locked: Path, tmp_path: Path, m
     uploads: list[Any] = []
     monkeypatch.setattr(Trainer, "init_hf_repo", lambda self, **_: uploads.append("repository"))
     monkeypatch.setattr(Trainer, "save_model", lambda self, *_, **__: uploads.append("model"))
-    trainer = make_trainer(tmp_path, [RegressCallback(locked, items=0)], max_steps=1)
+    callback = RegressCallback(locked, items=0)
+    trainer = make_trainer(tmp_path, [callback], max_steps=1)
     trainer.train()
+    with pytest.raises(TrainingError, match="the push to the hub is vetoed: there is no promotion record"):
+        trainer.push_to_hub()
+    (tmp_path / "unsigned").mkdir()
+    trainer.model.save_pretrained(tmp_path / "unsigned")
+    callback.allow_push(tmp_path / "unsigned", trust=tmp_path / "trust.json")
     with pytest.raises(TrainingError, match="the push to the hub is vetoed"):
         trainer.push_to_hub()
     assert uploads == []
@@ -212,6 +221,24 @@ def test_nothing_is_pushed_that_was_not_promoted(locked: Path, tmp_path: Path, m
     with pytest.raises(Exception, match="offline"):  # without the callback it goes as far as the hub
         trainer.push_to_hub()
     assert uploads == ["repository", "model", "card"]
+
+
+def test_only_the_promoted_weights_are_pushed(locked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verification itself is promotion's business; here it accepts the folder, and the weights still have to agree."""
+    trainer = make_trainer(tmp_path / "out", [], max_steps=1)
+    trainer.train()
+    trainer.model.save_pretrained(tmp_path / "promoted")
+    asked: list[Path] = []
+    accepting = SimpleNamespace(verify_adapter=lambda folder, **_: asked.append(folder))
+    monkeypatch.setitem(sys.modules, "regress.promote", accepting)
+    promoted = Promoted(folder=tmp_path / "promoted", trust=tmp_path / "trust.json")
+    veto(promoted, trainer.model)
+    assert asked == [tmp_path / "promoted"]
+    next(p for n, p in trainer.model.named_parameters() if "lora_B" in n).data[0, 0] += 1e-3
+    with pytest.raises(TrainingError, match="the weights in memory are not those of the promoted adapter"):
+        veto(promoted, trainer.model)
+    with pytest.raises(TrainingError, match="a whole model"):
+        veto(promoted, trainer.model.get_base_model())
 
 
 def test_checkpoints_are_not_pushed_while_nothing_is_decided(locked: Path, tmp_path: Path) -> None:

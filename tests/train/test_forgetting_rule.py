@@ -96,7 +96,7 @@ def test_a_target_suite_is_never_forgotten_and_gives_the_gain() -> None:
 
 
 def test_a_training_that_stays_at_the_margin_is_stopped_no_oftener_than_alpha() -> None:
-    """Eight looks by models that truly lost the margin in both suites, each look as good as independent: the worst case.
+    """Eight looks by models that truly lost the margin in both suites, drawn independently: the worst case.
 
     400 trainings at a level of .05: more than 33 stops would happen by chance once in 200 times.
     """

@@ -57,9 +57,7 @@ def test_a_careless_training_is_stopped_and_rejected(locked: Path) -> None:
     assert record["stopped"].startswith("step 2: ")
 
 
-def test_a_careful_training_is_promoted_and_not_trained_twice(
-    locked: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_careful_training_is_promoted_and_not_trained_twice(locked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("support_queue.yaml", "support_queue.jsonl"):
         (locked / "suites" / name).unlink()
     write_settings(locked, learning_rate=1e-5, max_steps=2)

@@ -111,7 +111,10 @@ def test_a_template_that_never_ends_the_reply_is_noticed(
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({"targets": ["q_proj", "query"]}, "train.targets names query, which no layer of this base is called. Layers: "),
+        (
+            {"targets": ["q_proj", "query"]},
+            "train.targets names query, which no layer of this base is called. Layers: ",
+        ),
         ({"targets": ["lm_head"]}, "train.targets names lm_head"),
         ({"max_length": 8}, "every prompt alone fills max_length (8 tokens)"),
     ],

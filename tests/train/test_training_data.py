@@ -39,7 +39,14 @@ def test_every_shape_says_the_same(tmp_path: Path, row: dict[str, Any]) -> None:
 
 
 def test_every_turn_of_the_assistant_is_learned_behind_what_came_before(tmp_path: Path) -> None:
-    said = [("system", "Be brief."), ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"), ("user", "e")]
+    said = [
+        ("system", "Be brief."),
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "c"),
+        ("assistant", "d"),
+        ("user", "e"),
+    ]
     row = {"messages": [{"role": role, "content": text} for role, text in said]}
     data = read_data(write_rows(tmp_path / "d.jsonl", [row]), "sft")
     messages = [Message(role=role, content=text) for role, text in said]
@@ -70,7 +77,11 @@ def test_a_pair_and_its_input(tmp_path: Path) -> None:
         ('{"prompt": "  ", "completion": "a"}', "sft", "prompt is empty"),
         ('{"prompt": 7, "completion": "a"}', "sft", "prompt is a number, not a text"),
         ('{"prompt": "a", "completion": null}', "sft", "completion is null, not a text"),
-        ('{"prompt": "a", "completion": "b", "instruction": "a", "output": "b"}', "sft", "could be prompt and completion or"),
+        (
+            '{"prompt": "a", "completion": "b", "instruction": "a", "output": "b"}',
+            "sft",
+            "could be prompt and completion or",
+        ),
         ('{"instruction": "a", "input": 3, "output": "b"}', "sft", "input is a number"),
         ('{"messages": []}', "sft", "messages is an empty list"),
         ('{"messages": [{"role": "user", "content": "a"}]}', "sft", "no message is the assistant's"),
@@ -78,7 +89,11 @@ def test_a_pair_and_its_input(tmp_path: Path) -> None:
         ('{"messages": [{"role": "tool", "content": "a"}]}', "sft", "messages[0].role is 'tool'; choices: system"),
         ('{"messages": [{"role": "user", "content": "a", "name": "x"}]}', "sft", "role and content and nothing else"),
         ('{"messages": [{"role": "user", "content": null}]}', "sft", "messages[0].content is null"),
-        ('{"prompt": [{"role": "assistant", "content": "a"}], "completion": "b"}', "sft", "belongs into the completion"),
+        (
+            '{"prompt": [{"role": "assistant", "content": "a"}], "completion": "b"}',
+            "sft",
+            "belongs into the completion",
+        ),
         ('{"prompt": "p", "chosen": "a", "rejected": "b"}', "sft", "train.objective is sft"),
         ('{"prompt": "p", "completion": "a"}', "dpo", "learns from pairs"),
         ('{"prompt": "p", "chosen": "a", "rejected": "a"}', "dpo", "prefers nothing"),
