@@ -9,6 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -46,8 +47,8 @@ def main() -> None:
             per_device_train_batch_size=4,
             learning_rate=5e-6,
             report_to="none",
-            use_cpu=model.device.type == "cpu",
-            bf16=model.device.type != "cpu",
+            use_cpu=not torch.cuda.is_available(),
+            bf16=torch.cuda.is_available(),
         ),
         train_dataset=Dataset.from_list([messages(json.loads(line)) for line in given.pairs.read_text().splitlines()]),
         processing_class=AutoTokenizer.from_pretrained(base),
@@ -58,9 +59,10 @@ def main() -> None:
     trainer.train()
 
     adapter = given.output / "adapter"
-    trainer.model.save_pretrained(adapter)
-    callback.write_record(adapter)
-    print(f"next: regress check {adapter} --project {given.project}")
+    if trainer.is_world_process_zero():
+        trainer.model.save_pretrained(adapter)
+        callback.write_record(adapter)
+        print(f"next: regress check {adapter} --project {given.project}")
 
 
 if __name__ == "__main__":

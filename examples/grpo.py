@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -51,8 +52,8 @@ def main() -> None:
             temperature=given.temperature,
             learning_rate=1e-5,
             report_to="none",
-            use_cpu=model.device.type == "cpu",
-            bf16=model.device.type != "cpu",
+            use_cpu=not torch.cuda.is_available(),
+            bf16=torch.cuda.is_available(),
         ),
         train_dataset=dataset,
         processing_class=AutoTokenizer.from_pretrained(base, padding_side="left"),
@@ -63,9 +64,10 @@ def main() -> None:
     trainer.train()
 
     adapter = given.output / "adapter"
-    trainer.model.save_pretrained(adapter)
-    callback.write_record(adapter)
-    print(f"next: regress check {adapter} --project {given.project}")
+    if trainer.is_world_process_zero():
+        trainer.model.save_pretrained(adapter)
+        callback.write_record(adapter)
+        print(f"next: regress check {adapter} --project {given.project}")
 
 
 if __name__ == "__main__":

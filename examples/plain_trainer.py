@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
@@ -57,7 +58,7 @@ def main() -> None:
             per_device_train_batch_size=8,
             learning_rate=2e-4,
             report_to="none",
-            use_cpu=model.device.type == "cpu",
+            use_cpu=not torch.cuda.is_available(),
         ),
         train_dataset=rows,
         data_collator=DataCollatorForSeq2Seq(tokenizer),
@@ -67,9 +68,10 @@ def main() -> None:
     trainer.train()
 
     adapter = given.output / "adapter"
-    model.save_pretrained(adapter)
-    callback.write_record(adapter)
-    print(f"next: regress check {adapter} --project {given.project}")
+    if trainer.is_world_process_zero():
+        model.save_pretrained(adapter)
+        callback.write_record(adapter)
+        print(f"next: regress check {adapter} --project {given.project}")
 
 
 if __name__ == "__main__":

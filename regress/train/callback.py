@@ -110,8 +110,10 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
 
         Raises TrainingError before training.
         """
-        if not self._done or self._curve is None:
+        if not self._done:
             raise TrainingError("no training has ended yet, so there is no record of one.")
+        if self._curve is None:  # not the first of several processes
+            return
         self._write(Path(folder) / TRAINING_RECORD, self._done)
         if self._curve.exists():
             write_atomic(Path(folder) / FORGETTING_CURVE, self._curve.read_bytes())
@@ -155,9 +157,9 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
             self._write(folder / TRAINING_RECORD, self._record | {"step": int(state.global_step)})
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        ended = {"steps": int(state.global_step), "stopped": self.stopped, "finished": _now()}
+        self._done = self._record | ended
         if state.is_world_process_zero and self._record:
-            ended = {"steps": int(state.global_step), "stopped": self.stopped, "finished": _now()}
-            self._done = self._record | ended
             self._write(Path(args.output_dir) / TRAINING_RECORD, self._done)
             if self._keep_best:
                 self._pay_for_choosing()

@@ -73,6 +73,8 @@ def fit(plan: Plan, progress: StepProgress, checkpoint: Path | None) -> Fitted:
     """
     section, base = plan.section, plan.bench.base.folder
     device = resolve_device(plan.bench.loaded.project.file.engine.device)
+    if device.index:
+        torch.cuda.set_device(device)  # where transformers puts everything else
     models.check_targets(base, section)
     tokenizer = models.load_tokenizer(base)
     lengths = examine.measure(plan.data.examples, tokenizer, section.max_length)
@@ -215,6 +217,7 @@ def _arguments(section: TrainSection, output: Path, device: torch.device, steps:
         "save_steps": max(1, steps // 10) if section.save_steps == "auto" else section.save_steps,
         "save_total_limit": 2,
         "logging_steps": max(1, steps // LOGGED),
+        "logging_nan_inf_filter": False,
         "eval_strategy": "no",
         "report_to": list(section.report_to) or "none",
         "disable_tqdm": True,
