@@ -33,7 +33,7 @@ Made by `regress init`. It works as it stands; make it yours step by step.
     regress lock                      # freeze suites, margins and settings; read what each suite can detect
     git add . && git commit           # the promise is public before anything is trained
     regress run base                  # optional: answer all items with the base now (later runs reuse it)
-    #  ... train your adapter, with whatever you like ...
+    regress train                     # as `train:` in regress.yaml says, or with whatever you like
     regress check path/to/adapter     # base, adapter and merged model; exit code 0 only for PROMOTE
 
 | file | what it is |

@@ -13,7 +13,7 @@ that are past.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "messages": ("messages",),
 }
 OPTIONAL = {"instruction and output": ("input",)}
+
+Refuse = Callable[[str], TrainingError]
+"""Makes the refusal of the row that is being read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +146,7 @@ def _shape(row: Mapping[str, Any], path: Path, number: int) -> str:
     raise TrainingError(f"has {given}, which is none of the known shapes: {known}.", path=path, line=number)
 
 
-def _turns(value: Any, number: int, refuse: Any) -> Iterator[Example]:
+def _turns(value: Any, number: int, refuse: Refuse) -> Iterator[Example]:
     """An example for each turn of the assistant."""
     messages = _messages(value, "messages", refuse)
     places = [index for index, message in enumerate(messages) if message.role == "assistant"]
@@ -158,7 +161,7 @@ def _turns(value: Any, number: int, refuse: Any) -> Iterator[Example]:
         yield Example(line=number, prompt=messages[:place], completion=reply)
 
 
-def _prompt(value: Any, refuse: Any) -> tuple[Message, ...]:
+def _prompt(value: Any, refuse: Refuse) -> tuple[Message, ...]:
     if not isinstance(value, list):
         return (Message(role="user", content=_said(value, "prompt", refuse)),)
     messages = _messages(value, "prompt", refuse)
@@ -167,7 +170,7 @@ def _prompt(value: Any, refuse: Any) -> tuple[Message, ...]:
     return messages
 
 
-def _reply(value: Any, key: str, refuse: Any) -> str:
+def _reply(value: Any, key: str, refuse: Refuse) -> str:
     """A text, or the list with one message of the assistant that TRL writes."""
     if isinstance(value, list):
         messages = _messages(value, key, refuse)
@@ -177,13 +180,13 @@ def _reply(value: Any, key: str, refuse: Any) -> str:
     return _said(value, key, refuse)
 
 
-def _messages(value: Any, key: str, refuse: Any) -> tuple[Message, ...]:
+def _messages(value: Any, key: str, refuse: Refuse) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
         raise refuse(f"{key} is {_kind(value)}, not a list of messages.")
     return tuple(_message(message, f"{key}[{index}]", refuse) for index, message in enumerate(value))
 
 
-def _message(value: Any, where: str, refuse: Any) -> Message:
+def _message(value: Any, where: str, refuse: Refuse) -> Message:
     if not isinstance(value, dict) or set(value) != {"role", "content"}:
         raise refuse(f"{where} must hold role and content and nothing else.")
     if value["role"] not in ROLES:
@@ -193,7 +196,7 @@ def _message(value: Any, where: str, refuse: Any) -> Message:
     return Message(role=value["role"], content=value["content"])
 
 
-def _said(value: Any, key: str, refuse: Any) -> str:
+def _said(value: Any, key: str, refuse: Refuse) -> str:
     if not isinstance(value, str):
         raise refuse(f"{key} is {_kind(value)}, not a text.")
     if not value.strip():

@@ -26,10 +26,12 @@ class Lengths:
 def rows(examples: Sequence[Example], *, chat: bool) -> Iterator[dict[str, Any]]:
     """Rows as TRL takes them: messages where there is a chat template, else plain text."""
     for example in examples:
-        prompt: Any = _dicts(example.prompt) if chat else "\n".join(message.content for message in example.prompt)
-        replies = {"chosen": example.chosen, "rejected": example.rejected} if example.chosen else {}
-        for name, text in (replies or {"completion": example.completion}).items():
-            replies[name] = [{"role": "assistant", "content": text}] if chat else text  # type: ignore[assignment]
+        prompt = _dicts(example.prompt) if chat else "\n".join(message.content for message in example.prompt)
+        if example.chosen:
+            texts = {"chosen": example.chosen, "rejected": example.rejected}
+        else:
+            texts = {"completion": example.completion}
+        replies = {name: [{"role": "assistant", "content": text}] if chat else text for name, text in texts.items()}
         yield {"prompt": prompt, **replies}
 
 
