@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from train_projects import record_of, write_settings
@@ -64,9 +65,16 @@ def test_a_killed_training_goes_on_and_ends_the_same(locked: Path, capsys: pytes
     assert record_of(locked)["started"] == started["started"]
 
 
-def test_another_recipe_data_or_lock_does_not_go_on(locked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_recipe_data_or_lock_does_not_go_on(
+    locked: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
     write_settings(locked, **RECIPE)
-    killed(locked, after=3)
+    with monkeypatch.context() as patched:
+        patched.setattr("regress.train.fit._keep", interrupt)
+        assert main(["train", "--no-check", "-C", str(locked)]) == 130
 
     def refusal() -> str:
         capsys.readouterr()
@@ -85,6 +93,6 @@ def test_another_recipe_data_or_lock_does_not_go_on(locked: Path, capsys: pytest
     assert "the project is not the locked one: suite general_words: margin" in refusal()
     assert main(["lock", "--amend", "--why", "wider", "-C", str(locked)]) == 0
     assert "the lock is another" in refusal()
-    assert (locked / "runs" / "train.work" / "checkpoint-3").is_dir()  # nothing was taken away
+    assert (locked / "runs" / "train.work" / "checkpoint-12").is_dir()  # nothing was taken away
     assert main(["train", "--again", "--no-check", "-C", str(locked)]) == 0
     assert record_of(locked)["steps"] == 12
