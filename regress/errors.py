@@ -12,6 +12,7 @@
         ├── StoreError        a stored run is torn, altered, incomplete or in use
         ├── ResultsError      another harness's results are damaged, incomplete, or hold no score for each item
         ├── ComparisonError   two runs differ in something nobody declared
+        ├── PromotionError    a promotion cannot be made, verified or taken back: key, record, waiver or registry
         └── BackendError      the engine could not answer (NaN, out of memory, no device)
 
 Each message is one sentence that says what differs and by how much, followed by what to do next.
@@ -78,6 +79,10 @@ class ResultsError(LocatedError):
 
 class ComparisonError(Refused):
     """Two runs differ in something that nobody declared."""
+
+
+class PromotionError(Refused):
+    """A promotion cannot be made, verified or taken back."""
 
 
 class BackendError(Refused):

@@ -79,6 +79,23 @@ def decide(
     )
 
 
+def waive(
+    decision: Decision, comparisons: Sequence[SuiteComparison], policy: Policy, suites: Collection[str]
+) -> Decision:
+    """The decision where nothing is required of the waived suites: no margin, no gain, no tolerance.
+
+    Every other suite keeps its verdict, with Holm's correction over all of them. What is REFUSED stays so, and where
+    no protected suite is left nothing is required, which is REFUSED too.
+    """
+    if decision.ruling is Ruling.REFUSED:
+        return decision
+    if not any(v.role is Role.PROTECT and v.suite not in suites for v in decision.suites):
+        return replace(decision, ruling=Ruling.REFUSED, reasons=("every protected suite is waived",))
+    required = [comparison for comparison in comparisons if comparison.suite not in suites]
+    ruling, reasons = _ruling(decision.suites, required, _at_alpha(policy, decision.attempt), suites)
+    return replace(decision, ruling=ruling, reasons=tuple(reasons))
+
+
 def _at_alpha(policy: Policy, attempt: Attempt | None) -> Policy:
     return policy if attempt is None else replace(policy, alpha=Decimal(repr(attempt.alpha)))
 
@@ -164,9 +181,14 @@ def adjust(verdicts: Sequence[SuiteVerdict]) -> list[SuiteVerdict]:
 
 
 def _ruling(
-    verdicts: Sequence[SuiteVerdict], comparisons: Sequence[SuiteComparison], policy: Policy
+    verdicts: Sequence[SuiteVerdict],
+    comparisons: Sequence[SuiteComparison],
+    policy: Policy,
+    waived: Collection[str] = (),
 ) -> tuple[Ruling, list[str]]:
     alpha = float(policy.alpha)
+    corrected = sum(v.role is Role.PROTECT for v in verdicts)
+    verdicts = [v for v in verdicts if v.suite not in waived]
     protected = [v for v in verdicts if v.role is Role.PROTECT]
     broken = [
         v for v in protected if v.p_fail_holm is not None and v.p_fail_holm <= alpha and v.verdict is Verdict.FAIL
@@ -175,7 +197,7 @@ def _ruling(
     if broken or hits:
         worst = sorted(broken, key=lambda v: v.delta if v.delta is not None else 0.0)
         return Ruling.REJECT, [*(f"{v.suite} ({v.variant}): {v.reason}" for v in worst), *hits]
-    alone = f"; beyond the margin by itself, not after Holm's correction over {len(protected)} comparisons"
+    alone = f"; beyond the margin by itself, not after Holm's correction over {corrected} comparisons"
     open_reasons = [
         f"{v.suite} ({v.variant}): {v.reason}{alone if v.verdict is Verdict.FAIL else ''}"
         for v in protected

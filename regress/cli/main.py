@@ -13,7 +13,26 @@ import typer
 
 from regress import __version__
 from regress.backends.quiet import quiet_libraries
-from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run, suites, train
+from regress.cli import (
+    check,
+    demo,
+    diff,
+    doctor,
+    gate,
+    history,
+    init,
+    keys,
+    label,
+    lock,
+    plan,
+    promote,
+    report,
+    rollback,
+    run,
+    suites,
+    train,
+    verify,
+)
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
 from regress.errors import Notice, Refused, UsageError
@@ -45,6 +64,10 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "diff": diff.diff,
     "gate": gate.gate,
     "report": report.report,
+    "promote": promote.promote,
+    "verify": verify.verify,
+    "rollback": rollback.rollback,
+    "history": history.history,
     "label": label.label,
     "demo": demo.demo,
     "doctor": doctor.doctor,
@@ -52,6 +75,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(suites.app, name="suites")
+app.add_typer(keys.app, name="keys")
 
 
 def _version(wanted: bool) -> None:

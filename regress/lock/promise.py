@@ -10,7 +10,7 @@ from typing import Any
 
 from regress.hashing.files import digest_file
 from regress.hashing.models import ModelFiles
-from regress.schema import Ask, Figure, FlipBasis, GenerationSettings, Suite, SuitePlan
+from regress.schema import Ask, Figure, FlipBasis, GenerationSettings, Policy, Suite, SuitePlan
 from regress.scorers import BoundScorer, bind
 from regress.suite import Project
 
@@ -49,16 +49,22 @@ def promise(loaded: Loaded, base: ModelFiles | None) -> dict[str, Any]:
         "base": base and {"digest": base.digest, "tokenizer": base.tokenizer_digest, "template": base.template_digest},
         "variants": [str(variant) for variant in loaded.project.variants],
         "engine": {"dtype": loaded.project.file.engine.dtype.value},
-        "policy": {
-            "alpha": decimal_text(policy.alpha),
-            "power": decimal_text(policy.power),
-            "zero_tolerance": list(policy.zero_tolerance),
-            "require_training_record": policy.require_training_record,
-        },
+        "policy": _policy_promise(policy),
         "item_order_seed": ITEM_ORDER_SEED,
         **_draft(loaded),
         "suites": {suite.name: _suite_promise(suite, loaded.scorers[suite.name]) for suite in loaded.suites},
     }
+
+
+def _policy_promise(policy: Policy) -> dict[str, Any]:
+    """`waivable_safety` stands there only where it is true: locks written before it was known say false by silence."""
+    promised: dict[str, Any] = {
+        "alpha": decimal_text(policy.alpha),
+        "power": decimal_text(policy.power),
+        "zero_tolerance": list(policy.zero_tolerance),
+        "require_training_record": policy.require_training_record,
+    }
+    return {**promised, "waivable_safety": True} if policy.waivable_safety else promised
 
 
 def suite_settings(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:

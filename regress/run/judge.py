@@ -42,6 +42,7 @@ from regress.schema import (
 )
 from regress.serving import Sides, margin_comparisons, margin_name, serving_comparisons
 from regress.store.atomic import write_atomic
+from regress.store.codec import seal_digest
 from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest, run_name
 from regress.store.serving import read_served
 from regress.suite import Project
@@ -50,10 +51,11 @@ from regress.suite.project import parse_variant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A decision and the comparisons that it rests on."""
+    """A decision, the comparisons that it rests on, and the seals of the locked variants' runs, by variant."""
 
     decision: Decision
     comparisons: tuple[SuiteComparison, ...]
+    seals: Mapping[str, str]
 
 
 def judge(
@@ -96,13 +98,14 @@ def judge(
         attempt=attempt,
         left_out=left_out,
     )
+    seals = {run.manifest.variant: seal_digest(run.seal) for run in runs.values()}
     if wanted.extra or missing:
         extra = _beside(loaded, lock, candidate.digest, wanted.extra, runs, labels)
         verdicts = inform(extra.comparisons, loaded.project.policy, attempt)
         decision = replace(decision, beside=Beside(suites=verdicts, missing=(*missing, *extra.missing)))
         runs |= extra.runs
     decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
-    return Judgement(decision=decision, comparisons=tuple(comparisons))
+    return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals)
 
 
 def _comparisons(

@@ -19,6 +19,7 @@ class Policy:
     power: Decimal = Decimal("0.8")
     zero_tolerance: tuple[str, ...] = ()  # suites whose every candidate failure counts
     require_training_record: bool = False
+    waivable_safety: bool = False  # whether a promotion may waive a safety suite, or one without tolerance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,11 @@ def manifest_digest(manifest: Manifest) -> str:
     return digest_json(to_json(manifest))
 
 
+def seal_digest(seal: Seal) -> str:
+    """`sha256:<hex>` over the seal, and so over everything in the run."""
+    return digest_json(to_json(seal))
+
+
 def encode_file(record: ManifestFile | Seal | ServingFile) -> bytes:
     """One line of canonical JSON."""
     return canonical_json(to_json(record)) + b"\n"

@@ -34,6 +34,7 @@ class PolicySection(FileModel):
     power: Probability = Decimal("0.8")
     zero_tolerance: tuple[Name, ...] = ()
     require_training_record: StrictBool = False
+    waivable_safety: StrictBool = False
 
 
 class EngineSection(FileModel):
@@ -46,10 +47,19 @@ class EngineSection(FileModel):
 
 
 class RegistrySection(FileModel):
-    """`registry`: where promoted adapters go."""
+    """`registry`: where promoted adapters go: a folder, an MLflow registered model, or a repository on the hub."""
 
-    kind: Literal["local"] = "local"
-    path: StrictStr = "registry"
+    kind: Literal["local", "mlflow", "hub"] = "local"
+    path: Annotated[StrictStr, Field(min_length=1)] = "registry"  # local: the folder
+    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?$")] | None = None
+    uri: Annotated[StrictStr, Field(min_length=1)] | None = None  # mlflow: the server's or the database's
+
+    @model_validator(mode="after")
+    def _named(self) -> RegistrySection:
+        if self.kind != "local" and self.name is None:
+            what = "the registered model" if self.kind == "mlflow" else "the repository, as in org/name"
+            raise ValueError(f"kind {self.kind} needs a name: {what}.")
+        return self
 
 
 class ProjectFile(FileModel):
@@ -108,6 +118,7 @@ class Project:
             power=section.power,
             zero_tolerance=section.zero_tolerance,
             require_training_record=section.require_training_record,
+            waivable_safety=section.waivable_safety,
         )
 
     @property

@@ -1,0 +1,50 @@
+"""The model card of a promoted adapter: what the record says, for people and, as `model-index`, for the hub."""
+
+from __future__ import annotations
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from regress.promote.record import Figures, PromotionRecord
+
+
+def card(name: str, record: PromotionRecord) -> str:
+    """README.md: metadata between lines of dashes, then the figures.
+
+    Free text that people wrote (a waiver's reason) stays in the record, where nothing renders it.
+    """
+    data = ModelCardData(
+        model_name=name,
+        library_name="peft",
+        tags=["lora", "regress"],
+        eval_results=[_result(figures) for figures in record.facts.suites],
+    )
+    short = record.digest.removeprefix("sha256:")[:16]
+    lines = [
+        f"---\n{data.to_yaml()}\n---\n",
+        f"# {name}\n",
+        f"Promoted by `regress` on {record.facts.made}, record `{short}`, under the lock `{record.lock}`.",
+        "The adapter lies in `adapter/`, exactly as it was judged; `promotion.json` is the signed record of it.",
+        "Verify before you load it: `regress verify adapter --trust trust.json`.\n",
+        "| suite | variant | base | candidate | verdict |",
+        "|---|---|--:|--:|---|",
+        *(_row(figures, figures.suite in record.waived) for figures in record.facts.suites),
+        *(f"\nWaived: {waiver.suite}, until {waiver.expires}." for waiver in record.facts.waivers),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _result(figures: Figures) -> EvalResult:
+    return EvalResult(
+        task_type="text-generation",
+        dataset_type=figures.suite,
+        dataset_name=f"{figures.suite} ({figures.variant})",
+        metric_type="accuracy",
+        metric_name=f"right of {figures.n}",
+        metric_value=figures.candidate_pass / figures.n if figures.n else None,
+    )
+
+
+def _row(figures: Figures, waived: bool) -> str:
+    verdict = f"{figures.verdict}, waived" if waived else str(figures.verdict)
+    base, candidate = (f"{right} of {figures.n}" for right in (figures.base_pass, figures.candidate_pass))
+    return f"| {figures.suite} | {figures.variant} | {base} | {candidate} | {verdict} |"
