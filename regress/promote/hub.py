@@ -1,4 +1,4 @@
-"""The registry that is a model repository on the Hugging Face hub. A move is one commit: production never stands between.
+"""The registry that is a model repository on the Hugging Face hub: a move is one commit, done whole or not at all.
 
     adapter/          the files in production, byte for byte as they were judged (PEFT: subfolder="adapter")
     promotion.json    the signed record
