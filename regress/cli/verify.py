@@ -60,7 +60,7 @@ def verify(
         if production:
             refuse_unless_production(found, place.open())
     name = next(key.name for key in root.keys if key.id == found.key)
-    say(f"VERIFIED  {to or adapter or folder} is what was promoted on {found.facts.made}, signed by {name!r}.")
+    say(f"VERIFIED  {to or adapter or 'production'} is what was promoted on {found.facts.made}, signed by {name!r}.")
     say(summary(found))
     if json:
         put_json(as_object(found))

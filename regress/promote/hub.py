@@ -153,7 +153,7 @@ class HubRegistry:
         """The hub's own complaints as refusals."""
         try:
             yield
-        except (_HTTP, OSError, ValueError) as reason:
+        except (_HTTP, OSError, ValueError, RuntimeError) as reason:  # the last is what hf_xet raises
             first = str(reason).strip().splitlines()[0] if str(reason).strip() else type(reason).__name__
             raise PromotionError(
                 f"{self.where} does not answer as it should: {first[:300]} If somebody else promoted meanwhile, run "

@@ -142,7 +142,7 @@ class MlflowRegistry:
             source = self._model_version(digest).source
             folder = scratch / "fetched"
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            folder.mkdir(parents=True)
             return Path(
                 mlflow.artifacts.download_artifacts(
                     artifact_uri=f"{source}{inside}", dst_path=str(folder), tracking_uri=self._uri

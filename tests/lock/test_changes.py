@@ -86,6 +86,10 @@ NEW_ITEM = json.dumps({"id": "q9", "prompt": "9 + 9 =", "target": "18"}) + "\n"
             "policy.require_training_record is True, locked False",
         ),
         (
+            edited("regress.yaml", "0.8}", "0.8, waivable_safety: true}"),
+            "policy.waivable_safety is True, locked unset",
+        ),
+        (
             appended("regress.yaml", "variants: [base, adapter]\n"),
             "variants is [base, adapter], locked [base, adapter, m",
         ),
@@ -130,6 +134,7 @@ def reversed_items(folder: Path) -> None:
         (edited(SUMS, "margin: 0.10", "margin: 1e-1"), "and thrice"),
         (edited("regress.yaml", "alpha: 0.05", "alpha: 0.050"), "the same alpha"),
         (edited(SUMS, "ignore_case: true", "strip: true, ignore_case: true"), "a default, written out"),
+        (edited("regress.yaml", "0.8}", "0.8, waivable_safety: false}"), "as in locks from before it was known"),
         (edited(SUMS, "name: sums\n", "# about sums\nname: sums  # yes\n"), "a comment"),
         (appended("regress.yaml", "variants: [base, adapter, merged]\n"), "the default variants, written out"),
         (appended("regress.yaml", "engine: {device: cpu}\n"), "where it runs is the manifest's to say"),

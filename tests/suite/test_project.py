@@ -96,7 +96,11 @@ def test_every_key_of_the_design_is_read(tmp_path: Path) -> None:
         ({"engine": "{temperatur: 0}"}, 3, "unknown key 'engine.temperatur'"),
         ({"train": "{method: dpo}"}, 3, "train.method is 'dpo'; choices: 'qlora' or 'lora'"),
         ({"train": "{learning_rate: 0}"}, 3, "train.learning_rate is 0"),
-        ({"registry": "{kind: s3}"}, 3, "registry.kind is 's3'"),
+        ({"registry": "{kind: s3}"}, 3, "registry.kind is 's3'; choices: 'local', 'mlflow' or 'hub'"),
+        ({"registry": "{kind: mlflow}"}, 3, "registry: kind mlflow needs a name: the registered model"),
+        ({"registry": "{kind: hub}"}, 3, "registry: kind hub needs a name: the repository"),
+        ({"registry": "{kind: hub, name: ../x}"}, 3, "registry.name is '../x'"),
+        ({"policy": "{waivable_safety: no}"}, 3, "policy.waivable_safety is 'no'"),
     ],
 )
 def test_a_project_is_refused(tmp_path: Path, changes: dict[str, str | None], line: int, message: str) -> None:
