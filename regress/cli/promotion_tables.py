@@ -83,7 +83,7 @@ def history_table(review: Review) -> RenderableType:
     for index, entry in enumerate(review.entries):
         table.add_row(
             "→" if index == last else "",
-            entry.event.time,
+            visible(entry.event.time),
             _what(entry, review),
             short(entry.event.record),
             "?" if entry.record is None else short(entry.record.lock),

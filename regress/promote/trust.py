@@ -87,7 +87,7 @@ class TrustRoot:
                     raise PromotionError(f"the key {_named(key)} {complaint}. Promote again with a key that is valid.")
                 return key
         raise PromotionError(
-            f"the key {str(id_)[:19]}… is not in the trust root, which knows {len(self.keys)}. Add it with `regress "
+            f"the key {str(id_)[:19]!r}… is not in the trust root, which knows {len(self.keys)}. Add it with `regress "
             "keys add`, if you trust whoever holds it."
         )
 
