@@ -95,6 +95,8 @@ class LocalRegistry:
         for folder in (version / ADAPTER, version):
             folder.chmod(0o755)
             sync_folder(folder)
+        if target.exists():  # the same record: an interrupted promotion of the same second
+            target.rename(version.with_name("left"))
         version.rename(target)
         sync_folder(target.parent)
         return target

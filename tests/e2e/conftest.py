@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "backends"))  # the adapters and models made there
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "promote"))  # writers that are killed
 
 from e2e_projects import ENVIRONMENT, judged_project, lock_project, once
 from warm_process import WarmProcess

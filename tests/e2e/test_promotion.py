@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -12,13 +13,20 @@ from typing import Any
 
 import pytest
 from e2e_projects import ENVIRONMENT, digest_of, plant_promotion, process, run_of, take_suite, write_settings
+from interrupted_writer import DIED, DONE, How, every_interruption
 from test_no_model_library import AND_THEN_SAY, HEAVY
 
+import regress.promote.promoting
 from regress.cli import main
 from regress.lock.lockfile import read_lock, write_training_record
 from regress.promote import verify_adapter
-from regress.promote.keys import make_key
+from regress.promote.keys import load_key, make_key
 from regress.promote.local import LocalRegistry
+from regress.promote.promoting import Wish, promote
+from regress.promote.reviewing import review
+from regress.promote.trust import read_trust
+from regress.run.stored import judge_stored
+from regress.suite import read_project
 
 UNRECORDED = "--allow-unrecorded-training"
 
@@ -255,6 +263,61 @@ def test_two_processes_at_once(trusted: Path) -> None:
     told = json.loads(process("history", "--json", "-C", str(trusted)).stdout)
     assert len(told["events"]) == codes.count(0)
     assert all(event["valid"] for event in told["events"])
+
+
+def test_killed_at_every_file_operation_production_is_the_old_or_the_new(
+    trusted: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The promotion itself, with the judgement of these very runs made once and not a hundred times."""
+    project, signing_key, root = read_project(trusted), load_key(key), read_trust(trusted / "trust.json")
+    judgement = judge_stored(project, trusted / "tiny")
+    monkeypatch.setattr(regress.promote.promoting, "judge_stored", lambda *_: judgement)
+
+    def go(folder: Path) -> int:
+        wish = Wish(unrecorded_training=True)
+        now = datetime.now(UTC)
+        promote(project, trusted / "tiny", LocalRegistry(folder), key=signing_key, trust=root, wish=wish, now=now)
+        return DONE
+
+    old = go(tmp_path / "template") or LocalRegistry(tmp_path / "template").line().production
+    moved: list[bool] = []
+
+    def check(folder: Path, status: int) -> None:
+        assert status in (DONE, DIED)
+        line = LocalRegistry(folder).line()
+        verify_adapter(folder / "production" / "adapter", trust=trusted / "trust.json", now=datetime.now(UTC))
+        moved.append(line.production != old)
+        assert line.standing[0] == old
+        assert moved[-1] or status == DIED
+        assert go(folder) == DONE
+        assert all(
+            entry.complaint is None for entry in review(LocalRegistry(folder), root, now=datetime.now(UTC)).entries
+        )
+
+    operations = every_interruption(go, tmp_path / "template", tmp_path, How.KILL, check)
+    assert operations > 20
+    assert moved.count(False) > 20
+    assert moved[-1]
+
+
+def test_a_project_that_promotes_to_mlflow(trusted: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("mlflow", reason="mlflow is not installed (the extra of that name)")
+    pytest.importorskip("sqlalchemy", reason="MLflow's local database needs sqlalchemy and alembic")
+    write_settings(trusted, registry={"kind": "mlflow", "name": "desk", "uri": f"sqlite:///{tmp_path / 'store.db'}"})
+    with contextlib.chdir(tmp_path):  # where MLflow puts artifacts unless told otherwise
+        for _ in range(2):
+            assert run(trusted, capsys, "promote", str(trusted / "tiny"), UNRECORDED)[0] == 0
+        assert run(trusted, capsys, "verify", str(trusted / "tiny"), "--production")[0] == 0
+        assert run(trusted, capsys, "verify", "--to", str(tmp_path / "deploy"))[0] == 0
+        assert digest_of(tmp_path / "deploy") == digest_of(trusted / "tiny")
+        assert run(trusted, capsys, "rollback")[0] == 0
+        assert run(trusted, capsys, "rollback")[0] == 5
+        assert main(["history", "--json", "-C", str(trusted)]) == 0
+    assert [event["move"] for event in json.loads(capsys.readouterr().out)["events"]] == [
+        "promote",
+        "promote",
+        "rollback",
+    ]
 
 
 @pytest.fixture

@@ -203,3 +203,15 @@ def test_history_says_today_what_would_not_be_deployed(registry: LocalRegistry, 
     entries = review(registry, root, now=NOW).entries
     assert [entry.complaint is None for entry in entries] == [False, True, True]
     assert "harmful" in str(entries[0].complaint)
+
+
+def test_the_same_record_again_takes_the_place_of_one_that_was_never_pointed_to(
+    registry: LocalRegistry, tmp_path: Path
+) -> None:
+    """Killed before the alias moved and started again within the second: the same bytes, so the same name."""
+    copy = Path(shutil.copytree(registry.folder, tmp_path / "copy", symlinks=True))
+    digest = put(registry, a_key(tmp_path), b"four")
+    other = LocalRegistry(copy)
+    shutil.copytree(registry.version(digest, tmp_path), other.version(digest, tmp_path))
+    assert put(other, a_key(tmp_path), b"four") == digest
+    assert weights(other) == b"four"
