@@ -61,13 +61,13 @@ def decide(
     unpaired or in error, a failed check, and a policy or lock that requires nothing are REFUSED: only complete evidence
     can promote, and only complete evidence can reject.
     """
-    policy = _at_alpha(policy, attempt)
+    policy = at_alpha(policy, attempt)
     verdicts = adjust([judge(comparison, policy) for comparison in comparisons])
     refusals = [*_left_out(left_out), *_refusals(comparisons, expected, checks, policy)]
     if refusals:
         ruling, reasons = Ruling.REFUSED, refusals
     else:
-        ruling, reasons = _ruling(verdicts, comparisons, policy)
+        ruling, reasons = rule(verdicts, comparisons, policy)
     return Decision(
         ruling=ruling,
         lock=lock,
@@ -79,30 +79,14 @@ def decide(
     )
 
 
-def waive(
-    decision: Decision, comparisons: Sequence[SuiteComparison], policy: Policy, suites: Collection[str]
-) -> Decision:
-    """The decision where nothing is required of the waived suites: no margin, no gain, no tolerance.
-
-    Every other suite keeps its verdict, with Holm's correction over all of them. What is REFUSED stays so, and where
-    no protected suite is left nothing is required, which is REFUSED too.
-    """
-    if decision.ruling is Ruling.REFUSED:
-        return decision
-    if not any(v.role is Role.PROTECT and v.suite not in suites for v in decision.suites):
-        return replace(decision, ruling=Ruling.REFUSED, reasons=("every protected suite is waived",))
-    required = [comparison for comparison in comparisons if comparison.suite not in suites]
-    ruling, reasons = _ruling(decision.suites, required, _at_alpha(policy, decision.attempt), suites)
-    return replace(decision, ruling=ruling, reasons=tuple(reasons))
-
-
-def _at_alpha(policy: Policy, attempt: Attempt | None) -> Policy:
+def at_alpha(policy: Policy, attempt: Attempt | None) -> Policy:
+    """The policy with the alpha that the attempt may spend."""
     return policy if attempt is None else replace(policy, alpha=Decimal(repr(attempt.alpha)))
 
 
 def inform(comparisons: Sequence[SuiteComparison], policy: Policy, attempt: Attempt | None) -> tuple[SuiteVerdict, ...]:
     """What variants show that no lock names: tested like the others, corrected among themselves, deciding nothing."""
-    verdicts = adjust([judge(comparison, _at_alpha(policy, attempt)) for comparison in comparisons])
+    verdicts = adjust([judge(comparison, at_alpha(policy, attempt)) for comparison in comparisons])
     return tuple(replace(verdict, role=Role.INFORM) for verdict in verdicts)
 
 
@@ -180,15 +164,17 @@ def adjust(verdicts: Sequence[SuiteVerdict]) -> list[SuiteVerdict]:
     return result
 
 
-def _ruling(
+def rule(
     verdicts: Sequence[SuiteVerdict],
     comparisons: Sequence[SuiteComparison],
     policy: Policy,
     waived: Collection[str] = (),
 ) -> tuple[Ruling, list[str]]:
+    """What complete evidence comes to, and why; of the `waived` suites nothing is required."""
     alpha = float(policy.alpha)
     corrected = sum(v.role is Role.PROTECT for v in verdicts)
     verdicts = [v for v in verdicts if v.suite not in waived]
+    comparisons = [c for c in comparisons if c.suite not in waived]
     protected = [v for v in verdicts if v.role is Role.PROTECT]
     broken = [
         v for v in protected if v.p_fail_holm is not None and v.p_fail_holm <= alpha and v.verdict is Verdict.FAIL

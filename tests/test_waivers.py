@@ -10,10 +10,22 @@ import pytest
 from gate_samples import HOLDS, evidence, pairs, reasons, ruled, target
 
 from regress.errors import PromotionError
-from regress.gate import waive
 from regress.promote.record import Waiver
-from regress.promote.waivers import refuse_unfit
-from regress.schema import Attempt, Category, Check, Decision, Policy, Ruling, SuiteComparison, Verdict
+from regress.promote.waivers import refuse_unfit, waive
+from regress.run.judge import Judgement
+from regress.schema import (
+    Attempt,
+    Category,
+    Check,
+    Decision,
+    Figure,
+    FigureChange,
+    GradedChange,
+    Policy,
+    Ruling,
+    SuiteComparison,
+    Verdict,
+)
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 WAIVER = Waiver(suite="json", reason="the desk writes no JSON", by="Mara", expires="2026-12-31")
@@ -24,8 +36,17 @@ P, R, U = Ruling.PROMOTE, Ruling.REJECT, Ruling.INCONCLUSIVE
 def waived(*suites: str, of: tuple[SuiteComparison, ...], **changes: object) -> Decision:
     policy = changes.get("policy", Policy())
     assert isinstance(policy, Policy)
-    return waive(ruled(*of, **changes), of, policy, suites)
+    return waive(Judgement(decision=ruled(*of, **changes), comparisons=of, seals={}), policy, suites)
 
+
+LONGER = evidence(
+    pairs(24),
+    "b:reply_tokens",
+    margin=Decimal("0.25"),
+    graded=GradedChange(n=24, delta=-0.5, standard_error=0.01, degrees=23),
+    figure=FigureChange(figure=Figure.REPLY_TOKENS, base=10, candidate=15, n=24, change=0.5, ci90=(0.48, 0.52)),
+)
+"""Replies half as long again: a margin for serving that is broken."""
 
 A_GAIN, NO_GAIN = target(pairs(500, 0, 100)), target(pairs(500, 20, 20))
 RULES = {
@@ -44,6 +65,9 @@ RULES = {
     "the gain itself": ((evidence(GOOD, "a"), NO_GAIN), U, ("goal",), P),
     "everything protected": ((evidence(BAD, "b"),), R, ("b",), Ruling.REFUSED),
     "all but a target": ((evidence(BAD, "b"), A_GAIN), R, ("b",), Ruling.REFUSED),
+    "a margin for serving": ((evidence(GOOD, "b"), LONGER), R, ("b:reply_tokens",), P),
+    "a suite, but not its margin for serving": ((evidence(GOOD, "a"), evidence(BAD, "b"), LONGER), R, ("b",), R),
+    "all but a margin for serving": ((evidence(BAD, "b"), LONGER), R, ("b",), Ruling.REFUSED),
     "nothing": ((evidence(BAD, "b"), evidence(GOOD, "a")), R, (), R),
 }
 

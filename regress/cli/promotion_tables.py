@@ -59,11 +59,15 @@ def changes(before: PromotionRecord | None, after: PromotionRecord) -> Renderabl
 
 
 def _right(figures: Figures | None) -> str:
-    return "not asked" if figures is None else f"{figures.candidate_pass:,} of {figures.n:,}"
+    if figures is None:
+        return "not asked"
+    if figures.measured is not None:
+        return f"{float(figures.measured[1]):.4g}"
+    return f"{figures.candidate_pass:,} of {figures.n:,}"
 
 
 def _points(before: Figures | None, after: Figures | None) -> str:
-    if before is None or after is None or not before.n or not after.n:
+    if before is None or after is None or not before.n or not after.n or before.measured or after.measured:
         return ""
     change = 100 * (after.candidate_pass / after.n - before.candidate_pass / before.n)
     return (

@@ -16,7 +16,7 @@ def card(name: str, record: PromotionRecord) -> str:
         model_name=name,
         library_name="peft",
         tags=["lora", "regress"],
-        eval_results=[_result(figures) for figures in record.facts.suites],
+        eval_results=[_result(figures) for figures in record.facts.suites if figures.measured is None],
     )
     short = record.digest.removeprefix("sha256:")[:16]
     lines = [
@@ -46,5 +46,5 @@ def _result(figures: Figures) -> EvalResult:
 
 def _row(figures: Figures, waived: bool) -> str:
     verdict = f"{figures.verdict}, waived" if waived else str(figures.verdict)
-    base, candidate = (f"{right} of {figures.n}" for right in (figures.base_pass, figures.candidate_pass))
+    base, candidate = figures.measured or (f"{k} of {figures.n}" for k in (figures.base_pass, figures.candidate_pass))
     return f"| {figures.suite} | {figures.variant} | {base} | {candidate} | {verdict} |"

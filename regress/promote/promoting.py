@@ -13,7 +13,6 @@ from pathlib import Path
 from regress import __version__
 from regress.backends.adapter_files import AdapterFiles, open_adapter
 from regress.errors import AdapterError, LockError, PromotionError
-from regress.gate import waive
 from regress.hashing.canonical import digest_promise
 from regress.hashing.files import verify_copy
 from regress.lock.lockfile import Lock, read_lock
@@ -24,7 +23,7 @@ from regress.promote.registry import ADAPTER, RECORD, Registry
 from regress.promote.times import stamp
 from regress.promote.trust import TrustRoot
 from regress.promote.verifying import verify_record
-from regress.promote.waivers import refuse_unfit
+from regress.promote.waivers import refuse_unfit, waive
 from regress.run.judge import Judgement
 from regress.run.stored import judge_stored
 from regress.schema import Decision, Ruling, SuiteVerdict
@@ -82,7 +81,7 @@ def granted(judgement: Judgement, project: Project, wish: Wish, now: datetime) -
     waived = [waiver.suite for waiver in wish.waivers]
     decision = judgement.decision
     if waived:
-        decision = waive(decision, judgement.comparisons, project.policy, waived)
+        decision = waive(judgement, project.policy, waived)
     if decision.ruling is not Ruling.PROMOTE:
         despite = f" even without {', '.join(waived)}" if waived else ""
         raise PromotionError(f"the decision is {decision.ruling}{despite}: {'; '.join(decision.reasons[:3])}.")
@@ -151,6 +150,7 @@ def figures(verdicts: Sequence[SuiteVerdict]) -> tuple[Figures, ...]:
             p_pass=_text(v.p_pass),
             p_fail_holm=_text(v.p_fail_holm),
             p_gain=_text(v.p_gain),
+            measured=None if v.figure is None else (_number(v.figure.base), _number(v.figure.candidate)),
         )
         for v in verdicts
     )

@@ -53,6 +53,7 @@ class Figures:
     p_pass: str | None
     p_fail_holm: str | None
     p_gain: str | None
+    measured: tuple[str, str] | None = None  # base's and candidate's, of a serving figure; its counts say nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

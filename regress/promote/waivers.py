@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from regress.errors import PromotionError
+from regress.gate import at_alpha, rule
 from regress.promote.record import Waiver
+from regress.run.judge import Judgement
 from regress.schema import Category, Decision, Policy, Role, Ruling, SuiteVerdict, Verdict
 
 MAX_TEXT = 500
@@ -30,6 +33,21 @@ def refuse_unfit(waivers: Sequence[Waiver], decision: Decision, policy: Policy, 
         verdicts = [verdict for verdict in decision.suites if verdict.suite == waiver.suite]
         if (complaint := _complaint(waiver.suite, verdicts, decision, policy)) is not None:
             raise PromotionError(f"the waiver for {waiver.suite} is refused: {complaint}")
+
+
+def waive(judgement: Judgement, policy: Policy, suites: Collection[str]) -> Decision:
+    """The decision where nothing is required of the waived suites: no margin, no gain, no tolerance.
+
+    Every other suite keeps its verdict, with Holm's correction over all of them. What is REFUSED stays so, and where
+    no protected suite is left nothing is required, which is REFUSED too; a margin for serving is none.
+    """
+    decision = judgement.decision
+    if decision.ruling is Ruling.REFUSED:
+        return decision
+    if not any(v.role is Role.PROTECT and v.figure is None and v.suite not in suites for v in decision.suites):
+        return replace(decision, ruling=Ruling.REFUSED, reasons=("every protected suite is waived",))
+    ruling, reasons = rule(decision.suites, judgement.comparisons, at_alpha(policy, decision.attempt), suites)
+    return replace(decision, ruling=ruling, reasons=tuple(reasons))
 
 
 def _complaint(suite: str, verdicts: Sequence[SuiteVerdict], decision: Decision, policy: Policy) -> str | None:

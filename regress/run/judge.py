@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from regress.early import look_sizes
 from regress.errors import ComparisonError, LockError, Refused, StoreError
 from regress.gate import decide, inform
 from regress.hashing.canonical import digest_json
+from regress.hashing.files import digest_file
 from regress.labels import Labelled, read_labels
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
@@ -44,7 +45,7 @@ from regress.serving import Sides, margin_comparisons, margin_name, serving_comp
 from regress.store.atomic import write_atomic
 from regress.store.codec import seal_digest
 from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest, run_name
-from regress.store.serving import read_served
+from regress.store.serving import SERVING, read_served
 from regress.suite import Project
 from regress.suite.project import parse_variant
 
@@ -98,7 +99,7 @@ def judge(
         attempt=attempt,
         left_out=left_out,
     )
-    seals = {run.manifest.variant: seal_digest(run.seal) for run in runs.values()}
+    seals = _seals(runs.values())
     if wanted.extra or missing:
         extra = _beside(loaded, lock, candidate.digest, wanted.extra, runs, labels)
         verdicts = inform(extra.comparisons, loaded.project.policy, attempt)
@@ -106,6 +107,16 @@ def judge(
         runs |= extra.runs
     decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
     return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals)
+
+
+def _seals(runs: Iterable[StoredRun]) -> dict[str, str]:
+    """The digest of each run's seal, and of what was measured beside it."""
+    seals = {}
+    for run in runs:
+        seals[run.manifest.variant] = seal_digest(run.seal)
+        if (run.folder / SERVING).exists():
+            seals[f"{run.manifest.variant} {SERVING}"] = digest_file(run.folder / SERVING, refuse=StoreError).digest
+    return seals
 
 
 def _comparisons(
