@@ -40,6 +40,7 @@ benchmark: setup  ## our check against three lm_eval runs, and the stored gate; 
 	$(BIN)/python benchmarks/speed.py --model $(MODEL) --adapter $(ADAPTER) --task both
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/gate_speed.py
+	$(BIN)/python benchmarks/verify_speed.py
 
 parity: setup  ## our engine and scorer against lm-eval's, on public data where it lies in ../shared/data
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lm-eval]"

@@ -81,7 +81,7 @@ def history_table(review: Review) -> RenderableType:
     """Oldest first; the last one that stands is in production."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "when", "what", "record", "lock", "waived", "today"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in ("when", "record", "lock"))
     production = review.line.production
     last = max((i for i, e in enumerate(review.entries) if e.event.record == production), default=None)
     for index, entry in enumerate(review.entries):
@@ -92,7 +92,7 @@ def history_table(review: Review) -> RenderableType:
             short(entry.event.record),
             "?" if entry.record is None else short(entry.record.lock),
             ", ".join(entry.record.waived) if entry.record else "?",
-            visible(entry.complaint or "valid"),
+            visible((entry.complaint or "valid").partition(". ")[0]),
         )
     return Group(table, Text("\n→ in production", style="dim"))
 

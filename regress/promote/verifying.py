@@ -18,6 +18,7 @@ from regress.promote.record import PromotionRecord, read_payload
 from regress.promote.registry import RECORD, Registry, read_record
 from regress.promote.trust import TrustRoot, read_trust
 
+DAY = timedelta(days=1)
 CLOCK_SKEW = timedelta(minutes=10)
 """How far in the future a record may be dated: two machines' clocks differ."""
 
@@ -58,7 +59,7 @@ def verify_record(data: bytes, trust: TrustRoot, *, now: datetime, max_age: time
         raise PromotionError(f"the promotion is dated {found.facts.made}, which is still to come; set the clocks.")
     if max_age is not None and age > max_age:
         raise PromotionError(
-            f"the promotion is {age.days} days old ({found.facts.made}), more than the {max_age.days} allowed. Check "
+            f"the promotion is {age / DAY:.1f} days old ({found.facts.made}), and {max_age / DAY:g} are allowed. Check "
             "and promote the adapter again."
         )
     for waiver in found.facts.waivers:
