@@ -13,7 +13,23 @@ import typer
 
 from regress import __version__
 from regress.backends.quiet import quiet_libraries
-from regress.cli import check, demo, diff, doctor, gate, init, label, lock, plan, report, run, suites, train
+from regress.cli import (
+    bisect,
+    check,
+    demo,
+    diff,
+    doctor,
+    gate,
+    init,
+    label,
+    lock,
+    plan,
+    report,
+    rescue,
+    run,
+    suites,
+    train,
+)
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
 from regress.errors import Notice, Refused, UsageError
@@ -42,6 +58,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "train": train.train,
     "check": check.check,
     "run": run.run,
+    "rescue": rescue.rescue,
+    "bisect": bisect.bisect,
     "diff": diff.diff,
     "gate": gate.gate,
     "report": report.report,
