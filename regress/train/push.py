@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import load_file
 
 from regress.backends.adapter_files import WEIGHTS
 from regress.errors import Refused, TrainingError
+from regress.promote import verify_adapter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +34,13 @@ def veto(promoted: Promoted | None, model: Any) -> None:
     try:
         if promoted is None:
             raise TrainingError("there is no promotion record.")
-        _verify(promoted)
+        verify_adapter(promoted.folder, trust=promoted.trust, record=promoted.record, now=datetime.now(UTC))
         _require_same_weights(promoted.folder, model)
     except Refused as reason:
         raise TrainingError(
             f"the push to the hub is vetoed: {reason} Judge the adapter (`regress check`), promote it "
             "(`regress promote`), then name it with callback.allow_push."
         ) from reason
-
-
-def _verify(promoted: Promoted) -> None:
-    """Promotion's own check; where that is not installed nothing was ever promoted."""
-    try:
-        module = importlib.import_module("regress.promote")
-    except ModuleNotFoundError as reason:
-        raise TrainingError("there is no promotion record.") from reason
-    module.verify_adapter(promoted.folder, trust=promoted.trust, record=promoted.record, now=datetime.now(UTC))
 
 
 def _require_same_weights(folder: Path, model: Any) -> None:

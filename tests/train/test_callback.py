@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -229,8 +227,7 @@ def test_only_the_promoted_weights_are_pushed(locked: Path, tmp_path: Path, monk
     trainer.train()
     trainer.model.save_pretrained(tmp_path / "promoted")
     asked: list[Path] = []
-    accepting = SimpleNamespace(verify_adapter=lambda folder, **_: asked.append(folder))
-    monkeypatch.setitem(sys.modules, "regress.promote", accepting)
+    monkeypatch.setattr("regress.train.push.verify_adapter", lambda folder, **_: asked.append(folder))
     promoted = Promoted(folder=tmp_path / "promoted", trust=tmp_path / "trust.json")
     veto(promoted, trainer.model)
     assert asked == [tmp_path / "promoted"]
