@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 
-from regress.early import look_sizes
+from regress.early import LOOKS, look_sizes
 from regress.errors import ComparisonError
 from regress.lock.promise import ITEM_ORDER_SEED
 from regress.plan import item_order
@@ -106,11 +106,11 @@ def _graded(
     return GradedChange(n=found.n, delta=found.delta, standard_error=found.standard_error, degrees=found.degrees)
 
 
-def look_counts(suite: Suite, base: Outcomes, candidate: Outcomes) -> tuple[PairCounts, ...]:
+def look_counts(suite: Suite, base: Outcomes, candidate: Outcomes, looks: int = LOOKS) -> tuple[PairCounts, ...]:
     """Cumulative counts at each planned look of the locked order, as far as the candidate was asked."""
     order = [item.id for item in item_order(suite, ITEM_ORDER_SEED)]
     counts: list[PairCounts] = []
-    for size in look_sizes(len(order)):
+    for size in look_sizes(len(order), looks):
         seen = order[:size]
         if any(id_ not in candidate or id_ not in base for id_ in seen):
             break

@@ -16,12 +16,14 @@ from typing import Any
 
 from regress.errors import AdapterError
 from regress.hashing.files import FileSet, private_copy
+from regress.schema import Group, Strength
 from regress.strict_json import JsonFault, parse
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 TRAINING_RECORD = "regress_training.json"
 FORGETTING_CURVE = "regress_forgetting.jsonl"
+RESCUE_NOTE = "regress_rescue.json"
 MAX_RANK = 4096
 MAX_BYTES = 64 * 2**30
 MAX_CONFIG_BYTES = 2**20
@@ -32,6 +34,7 @@ ALLOWED = frozenset(
         WEIGHTS,
         TRAINING_RECORD,
         FORGETTING_CURVE,
+        RESCUE_NOTE,
         "README.md",
         "LICENSE",
         "tokenizer.json",
@@ -60,7 +63,17 @@ _NEUTRAL_BY_KEY: dict[str, tuple[Any, ...]] = {
     "task_type": ("CAUSAL_LM",),
     "peft_type": ("LORA",),
 }
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_SCALES = {f"{k / 16:g}": k / 16 for k in range(1, 17)}
 _FREE_TEXT = frozenset({"peft_version", "base_model_name_or_path", "revision"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RescueNote:
+    """What `regress rescue` says of an adapter that it derived from another one."""
+
+    source: str  # digest of the adapter that was trained
+    strength: Strength
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +85,7 @@ class AdapterFiles:
     files: FileSet
     config: Mapping[str, Any]
     training_record: Mapping[str, Any] | None
+    rescue_note: RescueNote | None
 
     @property
     def digest(self) -> str:
@@ -98,6 +112,28 @@ def open_adapter(source: Path, private: Path) -> AdapterFiles:
         files=files,
         config=config,
         training_record=read_training_record(private),
+        rescue_note=read_rescue_note(private),
+    )
+
+
+def take_adapter(checkpoint: Path, target: Path) -> None:
+    """Copy the adapter's own files out of a trainer's checkpoint into the new folder `target`.
+
+    Optimiser states and whatever else lies there are neither opened nor judged. Raises AdapterError where the adapter's
+    files are not there, or are no regular files.
+    """
+    if not checkpoint.is_dir():
+        raise AdapterError(f"{checkpoint} is not a folder: give folders that hold {CONFIG} and {WEIGHTS}.")
+    for name in (CONFIG, WEIGHTS):
+        if not (checkpoint / name).is_file():
+            raise AdapterError(f"{checkpoint} holds no {name}; it is no checkpoint of a PEFT adapter in safetensors.")
+    private_copy(
+        checkpoint,
+        target,
+        allowed=ALLOWED.__contains__,
+        max_bytes=MAX_BYTES,
+        refuse=AdapterError,
+        leave_others=True,
     )
 
 
@@ -206,6 +242,20 @@ def read_training_record(folder: Path) -> Mapping[str, Any] | None:
     """regress_training.json, where the adapter was trained under a lock."""
     path = folder / TRAINING_RECORD
     return _read_json(path) if path.exists() else None
+
+
+def read_rescue_note(folder: Path) -> RescueNote | None:
+    """regress_rescue.json, where the adapter is a weakened copy; raises AdapterError for anything but our own words."""
+    path = folder / RESCUE_NOTE
+    if not path.exists():
+        return None
+    note = _read_json(path)
+    source, scale, without = note.get("from"), note.get("scale"), note.get("without")
+    known = isinstance(scale, str) and scale in _SCALES and (without is None or without in list(Group))
+    if not known or not isinstance(source, str) or not _DIGEST.fullmatch(source):
+        raise AdapterError(f"{path.name} is not what `regress rescue` writes. Rescue the adapter again.")
+    strength = Strength(scale=_SCALES[str(scale)], without=None if without is None else Group(without))
+    return RescueNote(source=source, strength=strength)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class ResidentModel:
         finite, or when B is all zero.
         """
         self.detach()
-        tensors = _read_tensors(folder / WEIGHTS)
+        tensors = read_tensors(folder / WEIGHTS)
         checks = [_finite(tensors), _not_all_zero(tensors)]
         try:
             config = LoraConfig.from_pretrained(str(folder))
@@ -271,7 +271,8 @@ def _quantised_like(old: Any, weight: torch.Tensor, device: torch.device, dtype:
     ).to(device)
 
 
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """An adapter's weights; raises AdapterError for a damaged file and for types that no adapter has."""
     try:
         tensors: dict[str, torch.Tensor] = load_file(path)
     except SafetensorError as reason:

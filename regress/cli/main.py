@@ -14,6 +14,7 @@ import typer
 from regress import __version__
 from regress.backends.quiet import quiet_libraries
 from regress.cli import (
+    bisect,
     check,
     demo,
     diff,
@@ -27,6 +28,7 @@ from regress.cli import (
     plan,
     promote,
     report,
+    rescue,
     rollback,
     run,
     suites,
@@ -61,6 +63,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "train": train.train,
     "check": check.check,
     "run": run.run,
+    "rescue": rescue.rescue,
+    "bisect": bisect.bisect,
     "diff": diff.diff,
     "gate": gate.gate,
     "report": report.report,

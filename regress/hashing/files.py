@@ -84,15 +84,18 @@ def private_copy(
     allowed: Callable[[str], bool],
     max_bytes: int,
     refuse: type[Refused] = Refused,
+    leave_others: bool = False,
 ) -> FileSet:
     """Copy a folder's files into the new folder `destination` (mode 0700), hashing what is copied.
 
-    `allowed` says which names may be there at all; `max_bytes` bounds all files together. Raises `refuse` for any other
-    name, a subfolder, anything that is not a regular file, a folder over the budget, a file that changes while it is
-    copied, and a destination that exists. Nothing is left at `destination` when it raises.
+    `allowed` says which names may be there at all, or, with `leave_others`, which are taken while nothing else is
+    looked at; `max_bytes` bounds all files together. Raises `refuse` for any other name, a subfolder, anything that is
+    no regular file, a folder over the budget, a file that changes while it is copied, and a destination that exists.
+    Nothing is left at `destination` when it raises.
     """
     with _open_folder(source, refuse) as origin:
-        names = _checked_names(origin, source, allowed, refuse)
+        taken = [name for name in _names(origin) if allowed(name)] if leave_others else None
+        names = _checked_names(origin, source, allowed, refuse) if taken is None else taken
         with _private_folder(destination, refuse):
             entries: dict[str, FileEntry] = {}
             left = max_bytes

@@ -35,7 +35,7 @@ def as_object(decision: Decision) -> dict[str, Any]:
             "path": _text(candidate.path),
             "trained_under_lock": candidate.trained_under_lock,
         },
-        "suites": [_suite(verdict) for verdict in decision.suites],
+        "suites": [suite_object(verdict) for verdict in decision.suites],
         "checks": [{"name": check.name, "ok": check.ok, "detail": _text(check.detail)} for check in decision.checks],
         "reasons": [_text(reason) for reason in decision.reasons],
         "beside": decision.beside and _beside(decision.beside),
@@ -74,7 +74,7 @@ def _figure(change: FigureChange) -> dict[str, Any]:
 def _beside(beside: Beside) -> dict[str, Any]:
     """What was run beside the locked variants; every suite in it has the role inform."""
     return {
-        "suites": [_suite(verdict) for verdict in beside.suites],
+        "suites": [suite_object(verdict) for verdict in beside.suites],
         "missing": [_text(reason) for reason in beside.missing],
     }
 
@@ -84,7 +84,8 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _suite(verdict: SuiteVerdict) -> dict[str, Any]:
+def suite_object(verdict: SuiteVerdict) -> dict[str, Any]:
+    """One suite and variant with everything that it rests on."""
     return {
         "suite": verdict.suite,
         "category": verdict.category.value,

@@ -95,6 +95,7 @@ def adapter_bench(bench: Bench, adapter: Path) -> Iterator[CandidateBench]:
         checks = [
             Check(name="base-is-locked", ok=True, detail=_base_detail(files, under_lock)),
             *compare_tokenizers(bench.base.folder, files.folder),
+            *_rescue_checks(files),
         ]
         _stop_on_failure(checks)
         yield CandidateBench(files=files, record=record, checks=checks)
@@ -246,18 +247,7 @@ def _run(
     bench, mode = job.bench, job.mode
     project = bench.loaded.project
     is_base = variant.kind is VariantKind.BASE
-    manifest = Manifest(
-        lock=bench.lock.digest,
-        variant=f"{variant.kind}@{engine.precision}",
-        base=bench.base.digest,
-        adapter=None if is_base or candidate is None else candidate.files.digest,
-        tokenizer=bench.base.tokenizer_digest,
-        template=bench.base.template_digest,
-        backend=engine.name,
-        device=engine.device,
-        batch_policy=mode.value + engine.batch_policy,
-        settings=settings_digest(bench.loaded),
-    )
+    manifest = manifest_of(bench, engine, variant.kind, None if candidate is None else candidate.files.digest, mode)
     parent = project.baselines / "runs" if is_base else project.runs
     parent.mkdir(parents=True, exist_ok=True)
     again = mode is Mode.AGAIN
@@ -270,6 +260,22 @@ def _run(
         progress=job.progress,
         portions=portions,
         again=again,
+    )
+
+
+def manifest_of(bench: Bench, engine: Engine, kind: VariantKind, adapter: str | None, company: str) -> Manifest:
+    """What is about to be asked of whom; `company` says in which portions, before the engine's own batch policy."""
+    return Manifest(
+        lock=bench.lock.digest,
+        variant=f"{kind}@{engine.precision}",
+        base=bench.base.digest,
+        adapter=None if kind is VariantKind.BASE else adapter,
+        tokenizer=bench.base.tokenizer_digest,
+        template=bench.base.template_digest,
+        backend=engine.name,
+        device=engine.device,
+        batch_policy=company + engine.batch_policy,
+        settings=settings_digest(bench.loaded),
     )
 
 
@@ -298,6 +304,17 @@ def _stop_on_failure(checks: Sequence[Check]) -> None:
     failed = [check for check in checks if not check.ok]
     if failed:
         raise AdapterError("; ".join(f"{check.name}: {check.detail}" for check in failed) + ".")
+
+
+def _rescue_checks(files: AdapterFiles) -> list[Check]:
+    """What a verdict on a rescued adapter is worth, said wherever there is one."""
+    if files.rescue_note is None:
+        return []
+    detail = (
+        f"strength {files.rescue_note.strength} of {files.rescue_note.source[:19]}…, chosen on half of these items: "
+        "the decision on the other half, which `regress rescue` reported, is the unbiased one"
+    )
+    return [Check(name="rescued", ok=True, detail=detail)]
 
 
 def _base_detail(files: AdapterFiles, under_lock: bool) -> str:

@@ -79,7 +79,7 @@ def judge(
     bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
     labels = _labels(loaded)
     comparisons = _comparisons(loaded, runs, wanted.locked if bases else (), labels)
-    made = [*checks, _training_check(candidate, loaded.project.policy), *_noise_checks(loaded, lock, bases)]
+    made = [*checks, training_check(candidate, loaded.project.policy), *_noise_checks(loaded, lock, bases)]
     attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
     left_out = tuple(map(str, wanted.left_out))
     expected = {
@@ -129,7 +129,7 @@ def _comparisons(
         base = _base_for(variant, run, runs)
         check_comparable(base.manifest, run.manifest)
         for suite in loaded.suites:
-            found = _compared(suite, base, run, str(variant), loaded.project.policy)
+            found = compared(suite, base, run, str(variant), loaded.project.policy)
             before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
             comparisons.append(replace(found, detected=detected(suite, found, before, after, labels)))
         comparisons += margin_comparisons(_sides(loaded, base, run, variant))
@@ -190,7 +190,7 @@ class _Extra:
     runs: dict[Variant, StoredRun]
 
 
-def _compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, policy: Policy) -> SuiteComparison:
+def compared(suite: Suite, base: StoredRun, run: StoredRun, variant: str, policy: Policy) -> SuiteComparison:
     """One suite; where the candidate was asked look by look, over what was asked of it."""
     before, after = (side.outcomes.get(suite.name, {}) for side in (base, run))
     against = base.manifest.variant
@@ -246,7 +246,8 @@ def find_again(loaded: Loaded, lock: Lock, base: StoredRun) -> StoredRun | None:
     return _load(folder, loaded, lock) if is_sealed(folder) else None
 
 
-def _training_check(candidate: Candidate, policy: Policy) -> Check:
+def training_check(candidate: Candidate, policy: Policy) -> Check:
+    """Whether the lock came before the training, and whether that is required."""
     known = bool(candidate.trained_under_lock)
     return Check(
         name="training-record",
@@ -351,14 +352,15 @@ def _complete(suite: Suite, manifest: Manifest, policy: Policy) -> list[dict[str
 
 def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun]) -> StoredRun:
     """The base at the candidate's own precision where the lock has one, else the first base it names."""
-    bases = {v: r for v, r in runs.items() if v.kind is VariantKind.BASE}
+    bases = [r for v, r in runs.items() if v.kind is VariantKind.BASE]
     if not bases:
         raise StoreError(f"there is no run of a base that {variant} could be compared with.")
-    precision = parse_variant(run.manifest.variant).precision
-    for base in bases.values():
-        if parse_variant(base.manifest.variant).precision is precision:
-            return base
-    return next(iter(bases.values()))
+    return base_at(parse_variant(run.manifest.variant).precision, bases)
+
+
+def base_at(precision: Precision, bases: Sequence[StoredRun]) -> StoredRun:
+    """The one of that precision, else the first."""
+    return next((base for base in bases if parse_variant(base.manifest.variant).precision is precision), bases[0])
 
 
 # --- preflight, kept for `gate` ---------------------------------------------------------------------------------------

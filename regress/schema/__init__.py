@@ -21,6 +21,7 @@ from regress.schema.comparisons import (
 from regress.schema.decisions import Attempt, Beside, Candidate, Check, Decision, Policy, SuiteVerdict
 from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
 from regress.schema.plans import FlipBasis, FlipSource, Outlook, PowerCurve, PowerPoint, SuitePlan
+from regress.schema.rescues import Bisection, Breakage, Group, Probe, Rescue, Standing, Step, Strength
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
 from regress.schema.serving import (
     Draft,
@@ -60,6 +61,8 @@ __all__ = [
     "Ask",
     "Attempt",
     "Beside",
+    "Bisection",
+    "Breakage",
     "Candidate",
     "Category",
     "Check",
@@ -76,6 +79,7 @@ __all__ = [
     "FlipSource",
     "GenerationSettings",
     "GradedChange",
+    "Group",
     "Item",
     "ItemOutcome",
     "KindCount",
@@ -91,8 +95,10 @@ __all__ = [
     "PowerCurve",
     "PowerPoint",
     "Precision",
+    "Probe",
     "PromptStyle",
     "Reply",
+    "Rescue",
     "Role",
     "Ruling",
     "Score",
@@ -102,6 +108,9 @@ __all__ = [
     "ServingComparison",
     "SliceCounts",
     "SpeedUp",
+    "Standing",
+    "Step",
+    "Strength",
     "Suite",
     "SuiteComparison",
     "SuitePlan",
