@@ -26,7 +26,10 @@ PortionsFor = Callable[[Outcomes | None], Portions]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Some items of some suites, asked in this order. `company` begins the batch policy of its runs: only like is compared with like."""
+    """Some items of some suites, asked in this order.
+
+    `company` begins the batch policy of its runs, so that only like is compared with like.
+    """
 
     company: str
     suites: Mapping[str, Suite]

@@ -45,6 +45,7 @@ from regress.schema import (
     Verdict,
 )
 from regress.stats.multiple import spent_alpha
+from regress.stats.power import alpha_with_reserve
 
 RUNS = "rescue"
 SELECTING = "the half to select on, look by look: "
@@ -65,6 +66,14 @@ class _Case:
     @property
     def policy(self) -> Policy:
         return self.job.bench.loaded.project.policy
+
+    @property
+    def demand(self) -> Attempt:
+        """The alpha on the selection half: what passes it is confirmed with the policy's power, if it is as it looks.
+
+        Whoever takes the strongest that just passes takes the one that looks better than it is.
+        """
+        return replace(self.attempt, alpha=alpha_with_reserve(self.attempt.alpha, float(self.policy.power)))
 
     def select(self, first: Sequence[str] = ()) -> Part:
         """The selection half; `first` names suites in the order in which they are asked."""
@@ -125,7 +134,7 @@ def _rescued(case: _Case, runs: Asking, target: Path, *, confirm: bool) -> Rescu
     return Rescue(
         source=case.source,
         lock=case.job.bench.lock.digest,
-        alpha=case.attempt.alpha,
+        alpha=case.demand.alpha,
         halves=case.halves.sizes,
         probes=tuple(probes),
         proposal=chosen,
@@ -205,7 +214,7 @@ def _measured(case: _Case, runs: Asking, strength: Strength, part: Part) -> Prob
             policy=case.policy,
             candidate=candidate.record,
             lock=case.job.bench.lock.digest,
-            attempt=case.attempt,
+            attempt=case.demand,
         )
     if decision.ruling is Ruling.REFUSED:
         raise AdapterError(f"nothing can be said of strength {strength}: {'; '.join(decision.reasons)}.")

@@ -1,7 +1,7 @@
 """Which strengths to try, in which order, and which one to propose. Pure: whoever measures is an argument.
 
-The whole adapter first: quarters from above until one will do, then two halvings of the gap above it, so that the
-answer is within a sixteenth. Only where no strength of the whole adapter will do, and the adapter as it was trained
+The whole adapter first: quarters from above until one will do or loses its target, then two halvings of the gap where
+the answer changes, so that it is known to a sixteenth. Only where no strength of the whole adapter will do, and the adapter as it was trained
 reached its targets, each group of its modules is left out in turn, and what is left of the best one is weakened in
 quarters. Fourteen strengths at most. Losses need not grow with
 the strength; where they do not, the answer may be weaker than it had to be, and is no less true: it is confirmed on
@@ -30,7 +30,7 @@ def search(measure: Measure, groups: Sequence[Group], *, confirmable: bool) -> l
     probes = [measure(AS_TRAINED)]
     for scale in QUARTERS:
         probes.append(measure(Strength(scale=scale)))
-        if _will_do(probes[-1], confirmable):
+        if _will_do(probes[-1], confirmable) or _is_too_weak(probes[-1]):
             break
     _refine(measure, probes)
     if proposal(probes) is None and probes[0].reached:
@@ -39,13 +39,16 @@ def search(measure: Measure, groups: Sequence[Group], *, confirmable: bool) -> l
 
 
 def proposal(probes: Sequence[Probe]) -> Probe | None:
-    """The strongest that the gate would promote on this half, else the strongest whose estimates would all do."""
+    """The strongest that the gate would promote on this half; else the surest of those whose estimates would all do."""
     weakened = [probe for probe in probes if probe.strength != AS_TRAINED]
-    for worth in (2, 1):
-        fitting = [probe for probe in weakened if _worth(probe) == worth]
-        if fitting:
-            return max(fitting, key=lambda probe: probe.share)
-    return None
+    if certain := [probe for probe in weakened if _worth(probe) == 2]:
+        return max(certain, key=lambda probe: probe.share)
+    return max((p for p in weakened if _worth(p) == 1), key=lambda p: (-_doubt(p), p.share), default=None)
+
+
+def _doubt(probe: Probe) -> float:
+    """The largest p-value of a protected suite being within its margin, or of a target having its gain."""
+    return max((p for v in probe.suites for p in (v.p_pass, v.p_gain) if p is not None), default=1.0)
 
 
 def _worth(probe: Probe) -> int:
@@ -58,9 +61,14 @@ def _will_do(probe: Probe, confirmable: bool) -> bool:
     return _worth(probe) >= (2 if confirmable else 1)
 
 
+def _is_too_weak(probe: Probe) -> bool:
+    """Breaks nothing, and what it gains is not enough: weaker ones gain less."""
+    return probe.standing is not Standing.BROKEN and not probe.reached
+
+
 def _refine(measure: Measure, probes: list[Probe]) -> None:
-    """Halve the gap between the strongest scale that is good enough and the next one that is not."""
-    accepted = _standard(probes[1:])
+    """Halve the gap between the strongest scale of which that is true and the next one of which it is not."""
+    accepted = _divide(probes[1:])
     low = max((probe.strength.scale for probe in probes if accepted(probe)), default=0.0)
     above = [probe.strength.scale for probe in probes if probe.strength.scale > low]
     if not above:
@@ -72,12 +80,16 @@ def _refine(measure: Measure, probes: list[Probe]) -> None:
         low, high = (middle, high) if accepted(probes[-1]) else (low, middle)
 
 
-def _standard(weakened: Sequence[Probe]) -> Callable[[Probe], bool]:
-    """The highest demand that one of them met: a promotion, all protected suites for certain, or by estimate."""
+def _divide(weakened: Sequence[Probe]) -> Callable[[Probe], bool]:
+    """What is true of weaker scales and not of stronger ones, where the answer lies between the two.
+
+    The strongest that would be promoted; or, where nothing is certain, the weakest that still gains enough; or the
+    strongest that breaks nothing.
+    """
     if any(probe.ruling is Ruling.PROMOTE for probe in weakened):
         return lambda probe: probe.ruling is Ruling.PROMOTE
-    if any(probe.standing is Standing.HELD for probe in weakened):
-        return lambda probe: probe.standing is Standing.HELD
+    if any(_worth(probe) for probe in weakened):
+        return lambda probe: not probe.reached
     return lambda probe: probe.standing is not Standing.BROKEN
 
 
@@ -85,12 +97,13 @@ def _leave_out(measure: Measure, probes: list[Probe], groups: Sequence[Group], c
     """Each group in turn, the rest at full strength; then less and less of the rest that came nearest."""
     without = [measure(Strength(scale=1.0, without=group)) for group in groups]
     probes += without
-    if not without or any(_will_do(probe, confirmable) for probe in without):
+    reaching = [probe for probe in without if probe.reached]
+    if not reaching or any(_will_do(probe, confirmable) for probe in without):
         return
-    nearest = max(without, key=lambda probe: (_worth(probe), _slack(probe)))
+    nearest = max(reaching, key=lambda probe: (_worth(probe), _slack(probe)))
     for scale in QUARTERS:
         probes.append(measure(Strength(scale=scale, without=nearest.strength.without)))
-        if _will_do(probes[-1], confirmable):
+        if _will_do(probes[-1], confirmable) or not probes[-1].reached:
             break
 
 

@@ -61,7 +61,7 @@ class Rescue:
 
     source: Candidate
     lock: str
-    alpha: float  # that the selection held itself to
+    alpha: float  # that the selection half was judged at
     halves: Mapping[str, tuple[int, int]]  # items to select on and to confirm on, by suite
     probes: tuple[Probe, ...]  # in the order in which they were asked
     proposal: Probe | None

@@ -61,6 +61,15 @@ def needed_n(margin: float, flip_rate: float, alpha: float, power: float, drop: 
     return max(1, math.ceil((root / distance) ** 2)) if distance > 1e-4 else None
 
 
+def alpha_with_reserve(alpha: float, power: float) -> float:
+    """The p-value at which as many new items would pass a test at `alpha` with `power`, were the estimate the truth.
+
+    A result that is just significant is found again half of the time; this one lies z_power further out.
+    """
+    _check(0.5, 0.0, alpha)
+    return 1.0 - _NORMAL.cdf(_NORMAL.inv_cdf(1.0 - alpha) + max(0.0, _NORMAL.inv_cdf(power)))
+
+
 def needed_n_mean(sd: float, margin: float, alpha: float, power: float, drop: float = 0.0) -> int | None:
     """Items that a verdict on a mean needs, `sd` being the spread of one item's difference; None at the margin.
 
