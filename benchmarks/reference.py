@@ -1,6 +1,7 @@
 """A project over the reference model and its pools: judge every reference adapter and print the table of verdicts.
 
     python benchmarks/reference.py ../shared/reference --project reference
+    python benchmarks/reference.py ../shared/reference --adapters careless --items 500 --rescue
 
 The model, its adapters and pools are test material that is not part of this repository; without them the script says so
 and ends with 0. Suites and margins are written down here before any adapter is judged.
@@ -14,7 +15,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,13 @@ def main() -> int:
     parser.add_argument("--project", type=Path, default=Path("reference"))
     parser.add_argument("--adapters", nargs="*", help="only these")
     parser.add_argument("--items", type=int, default=MAX_ITEMS, help="at most so many items a suite")
+    parser.add_argument("--suites", nargs="*", choices=SUITES, help="only these")
+    parser.add_argument("--rescue", action="store_true", help="see what can be saved of each one that is not promoted")
     options = parser.parse_args()
     if not options.reference.is_dir():
         print(f"skipped: the reference model is not at {options.reference}")
         return 0
-    write_project(options.reference.resolve(), options.project, options.items)
+    write_project(options.reference.resolve(), options.project, options.items, options.suites or list(SUITES))
     lock = regress(options.project, "lock")
     if lock.returncode:
         return lock.returncode
@@ -86,6 +89,14 @@ def main() -> int:
         verdict = json.loads((options.project / "reports" / "verdict.json").read_text())
         kept = options.project / "reports" / f"{adapter.name}.json"
         kept.write_text(json.dumps(verdict, indent=1))
+        if options.rescue and ended.returncode in (3, 4):
+            began = time.monotonic()
+            regress(options.project, "rescue", str(adapter.resolve()))
+            print(f"rescue: {time.monotonic() - began:.0f} s", flush=True)
+            for suffix in ("md", "svg", "json"):
+                report = options.project / "reports" / f"rescue.{suffix}"
+                if report.is_file():
+                    report.replace(options.project / "reports" / f"{adapter.name}-rescue.{suffix}")
         rows.append((adapter.name, verdict, ended.returncode, time.monotonic() - started))
     print(table(rows))
     (options.project / "reports" / "table.md").write_text(table(rows))
@@ -96,13 +107,13 @@ def regress(project: Path, *arguments: str) -> subprocess.CompletedProcess[bytes
     return subprocess.run([sys.executable, "-m", "regress", *arguments, "--project", str(project)], check=False)
 
 
-def write_project(reference: Path, project: Path, limit: int) -> None:
+def write_project(reference: Path, project: Path, limit: int, names: Sequence[str] = tuple(SUITES)) -> None:
     """regress.yaml and one suite a pool; the same bytes at every call."""
     suites = project / "suites"
     suites.mkdir(parents=True, exist_ok=True)
     settings = {"base": {"model": str(reference / "model")}, "suites": ["suites/*.yaml"]}
     (project / "regress.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    for name, spec in SUITES.items():
+    for name, spec in ((name, SUITES[name]) for name in names):
         pool = [json.loads(line) for line in (reference / "pools" / f"{spec['pool']}.jsonl").open()]
         random.Random(f"{SEED}:{name}").shuffle(pool)
         lines = [json.dumps(item, ensure_ascii=False) for item in items(name, spec, pool[:limit], pool)]

@@ -1,11 +1,10 @@
 """Which strengths to try, in which order, and which one to propose. Pure: whoever measures is an argument.
 
 The whole adapter first: quarters from above until one will do or loses its target, then two halvings of the gap where
-the answer changes, so that it is known to a sixteenth. Only where no strength of the whole adapter will do, and the adapter as it was trained
-reached its targets, each group of its modules is left out in turn, and what is left of the best one is weakened in
-quarters. Fourteen strengths at most. Losses need not grow with
-the strength; where they do not, the answer may be weaker than it had to be, and is no less true: it is confirmed on
-items that had no part in this.
+the answer changes, so that it is known to a sixteenth. Only where no strength of the whole adapter will do, and the
+adapter as it was trained reached its targets, each group of its modules is left out in turn, and what is left of the
+best one is weakened in quarters. Fourteen strengths at most. Losses need not grow with the strength; where they do not,
+the answer may be weaker than it had to be, and is no less true: it is confirmed on items that had no part in this.
 """
 
 from __future__ import annotations
