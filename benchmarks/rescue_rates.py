@@ -245,9 +245,9 @@ def hunts(drops: Sequence[float], items: int, searches: int, seed: int, *, share
             drop = drops[hunt.wanted - 1]
             moves = draw(drop)
             counts = [(int((moves[:n] < 0).sum()), int((moves[:n] > 0).sum()), n) for n in sizes]
-            stop = first_stop(counts, sizes, float(MARGIN), each)
+            stop = first_stop(counts, sizes, float(MARGIN), each, futility=False)
             found = Verdict.UNDECIDED
-            if stop is not None and stop.kind is not StopKind.FUTILE:
+            if stop is not None:
                 found = Verdict.PASS if stop.kind is StopKind.PASS else Verdict.FAIL
             wrong |= (found is Verdict.PASS and drop >= float(MARGIN)) or (
                 found is Verdict.FAIL and drop <= float(MARGIN)

@@ -20,7 +20,7 @@ from regress.rescue.bisection import Hunt, alpha_each
 from regress.run.bench import Job, adapter_bench
 from regress.run.judge import compared
 from regress.run.looks import LOOKS, LookByLook
-from regress.schema import Bisection, Policy, Role, Step, Suite, SuiteVerdict
+from regress.schema import Bisection, Policy, Role, Step, Suite, SuiteVerdict, Verdict
 
 RUNS = "bisect"
 
@@ -91,13 +91,13 @@ def _ask(row: _Row, runs: Asking, place: int, hunts: Sequence[Hunt]) -> None:
     for hunt, answered in zip(hunts, answers, strict=True):
         suite = suites[hunt.suite]
         comparison = compared(suite, answered.base, answered.run, str(answered.variant), row.policy)
-        hunt.take(_step(place, judge(comparison, row.policy)))
+        hunt.take(_step(place, judge(comparison, row.policy), float(row.policy.alpha)))
 
 
-def _step(place: int, verdict: SuiteVerdict) -> Step:
+def _step(place: int, verdict: SuiteVerdict, alpha: float) -> Step:
     return Step(
         checkpoint=place,
-        verdict=verdict.verdict,
+        verdict=_without_futility(verdict, alpha),
         counts=verdict.counts,
         delta=verdict.delta,
         ci90=verdict.ci90,
@@ -105,10 +105,19 @@ def _step(place: int, verdict: SuiteVerdict) -> Step:
     )
 
 
+def _without_futility(verdict: SuiteVerdict, alpha: float) -> Verdict:
+    """Nobody gave up at a look where neither verdict seemed in reach: what the looks after it showed counts."""
+    if verdict.verdict is not Verdict.UNDECIDED or verdict.look is None:
+        return verdict.verdict
+    if verdict.p_pass is not None and verdict.p_pass <= alpha:
+        return Verdict.PASS
+    return Verdict.FAIL if verdict.p_fail is not None and verdict.p_fail <= alpha else Verdict.UNDECIDED
+
+
 def _part(suite: Suite, policy: Policy) -> Part:
     """A suite by itself: how far one is asked does not hang on the others."""
 
     def portions(base: Outcomes | None) -> LookByLook:
-        return LookByLook(policy=policy, alpha=float(policy.alpha), base=base)
+        return LookByLook(policy=policy, alpha=float(policy.alpha), futility=False, base=base)
 
     return Part(company=f"{LOOKS}{suite.name} alone: ", suites={suite.name: suite}, portions_for=portions)

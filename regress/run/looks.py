@@ -49,6 +49,7 @@ class LookByLook:
 
     policy: Policy
     alpha: float
+    futility: bool = True  # stop where neither verdict is in reach any more, too
     screening: bool = False  # stop when it is clear how all the items would come out, and conclude nothing else
     base: Mapping[str, Mapping[str, ItemOutcome]] | None  # by suite and item id; None while the base itself is asked
 
@@ -75,7 +76,7 @@ class LookByLook:
                 else None
             )
         counts = [(c.lost, c.gained, c.n) for c in look_counts(suite, base, outcomes)]
-        stop = first_stop(counts, look_sizes(len(suite.items)), float(suite.margin), self.alpha)
+        stop = first_stop(counts, look_sizes(len(suite.items)), float(suite.margin), self.alpha, futility=self.futility)
         return None if stop is None else f"{stop.kind} at look {stop.look}"
 
 
