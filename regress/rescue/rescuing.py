@@ -247,11 +247,10 @@ def _compared(answered: Answered, policy: Policy) -> list[SuiteComparison]:
 def standing(decision: Decision) -> Standing:
     """How the protected suites came out."""
     protected = [verdict for verdict in decision.suites if verdict.role is Role.PROTECT]
-    if decision.ruling is Ruling.PROMOTE or (protected and all(v.verdict is Verdict.PASS for v in protected)):
-        return Standing.HELD
-    within = all(v.delta is not None and v.margin is not None and v.delta >= -float(v.margin) for v in protected)
     failed = decision.ruling is Ruling.REJECT or any(v.verdict is Verdict.FAIL for v in protected)
-    return Standing.OPEN if within and not failed and protected else Standing.BROKEN
+    if failed or not protected or any(slack(verdict) < 0.0 for verdict in protected):
+        return Standing.BROKEN
+    return Standing.HELD if all(v.verdict is Verdict.PASS for v in protected) else Standing.OPEN
 
 
 def _reached(verdict: SuiteVerdict) -> bool:

@@ -16,6 +16,8 @@ from tiny_models import adapter_tensors, plain_model, write_tensors
 from regress.cli import main
 from regress.demo.adapters import RECIPES, train_adapter
 from regress.demo.project import MODEL
+from regress.rescue.halves import split
+from regress.suite import read_project, read_suites
 
 HARD = replace(RECIPES["careless"], counts={"support": 300}, steps=24, batch=16, learning_rate=6e-3)
 
@@ -52,7 +54,8 @@ def report(project: Path) -> dict[str, Any]:
 def test_a_weaker_copy_is_found_confirmed_and_works_like_any_adapter(trained: Path) -> None:
     code = main(["rescue", str(trained / "hard"), "-C", str(trained), "--quiet"])
     found = report(trained)
-    assert code == found["exit_code"] == 0, found["open"]
+    assert code == found["exit_code"] == found["confirmation"]["exit_code"]
+    assert code in (0, 4)  # what looked best on one half need not be certain on the other
     words = {p["scale"]: s["delta"] for p in found["probes"] for s in p["suites"] if s["suite"] == "general_words"}
     assert words[1.0] < -0.2 < words[found["proposal"]["scale"]]
     confirmed = found["confirmation"]
@@ -73,7 +76,7 @@ def test_a_weaker_copy_is_found_confirmed_and_works_like_any_adapter(trained: Pa
         assert (adapter_tensors(rescued)[name] - factor * tensor).abs().max() < 1e-6
 
     before = json.dumps(found)
-    assert main(["rescue", str(trained / "hard"), "-C", str(trained), "--quiet"]) == 0
+    assert main(["rescue", str(trained / "hard"), "-C", str(trained), "--quiet"]) == code
     assert json.dumps(report(trained)) == before
     assert attempts(trained) == ledger  # the same rescue again is no new attempt
 
@@ -83,29 +86,26 @@ def test_a_weaker_copy_is_found_confirmed_and_works_like_any_adapter(trained: Pa
     assert any(check["name"] == "rescued" and "unbiased" in check["detail"] for check in verdict["checks"])
 
 
-def test_without_a_confirmation_nothing_is_charged_and_nothing_promoted(trained: Path) -> None:
+def test_without_a_confirmation_nothing_is_charged_nor_is_the_other_half_asked(trained: Path) -> None:
     before = attempts(trained)
     done = process("rescue", str(trained / "hard"), "-C", str(trained), "--no-confirm", "--json", "--quiet")
     assert done.returncode == 4, done.stderr
     found = json.loads(done.stdout)
     assert found == report(trained)
-    assert found["confirmation"] is None
-    assert found["decision"] == "INCONCLUSIVE"
+    assert (found["confirmation"], found["decision"]) == (None, "INCONCLUSIVE")
     assert attempts(trained) == before
     assert (trained / "reports" / "rescue.svg").read_text().startswith("<svg")
 
-
-def test_the_confirmation_half_has_no_part_in_the_choice(trained: Path) -> None:
-    """What the selection asked and stored holds not one item of the other half."""
-    assert main(["rescue", str(trained / "hard"), "-C", str(trained), "--no-confirm", "--quiet"]) == 4
-    sizes = report(trained)["halves"]
-    for log in (trained / "runs" / "rescue").glob("*/outcomes.jsonl"):
-        manifest = json.loads((log.parent / "manifest.json").read_bytes())["manifest"]
-        assert manifest["batch_policy"].startswith("the half to select on")
+    opened = read_project(trained)
+    halves = split(read_suites(opened.suite_paths()))
+    logs = list((trained / "runs" / "rescue").glob("*/outcomes.jsonl"))
+    assert len(logs) == 1 + len(found["probes"])
+    for log in logs:
         outcomes = [json.loads(line.split(" ", 1)[1]) for line in log.read_text().splitlines()]
-        for suite, size in sizes.items():
-            asked = {o["item"] for o in outcomes if o.get("suite") == suite}
-            assert len(asked) <= size["select"]
+        for suite, half in halves.select.items():
+            asked = {outcome["item"] for outcome in outcomes if outcome["suite"] == suite}
+            assert asked
+            assert asked <= {item.id for item in half.items}
 
 
 def test_refusals(trained: Path, judged_once: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,9 +133,9 @@ def test_refusals(trained: Path, judged_once: Path, tmp_path: Path, capsys: pyte
 
 
 def test_bisect_finds_the_checkpoint_between_good_and_bad(trained: Path, tmp_path: Path) -> None:
-    """Checkpoints that grow from nothing to the whole of what was trained, with a trainer's pickles beside them."""
+    """Checkpoints that grow from nothing to twice what was trained, with a trainer's pickles beside them."""
     output, before = tmp_path / "training", attempts(trained)
-    for number, share in ((5, 0.02), (10, 0.04), (50, 0.06), (100, 0.9), (200, 1.0)):
+    for number, share in ((5, 0.02), (10, 0.04), (50, 0.06), (100, 1.5), (200, 2.0)):
         folder = Path(shutil.copytree(trained / "hard", output / f"checkpoint-{number}"))
         tensors = adapter_tensors(folder)
         write_tensors(folder, {name: t * share if "lora_B" in name else t for name, t in tensors.items()})
