@@ -12,7 +12,7 @@ from rich.text import Text
 from regress.report.markdown import ICONS, escaped
 from regress.report.terminal import RULING_STYLE, VERDICT_STYLE
 from regress.report.verdict_json import as_object, suite_object
-from regress.report.words import interval, points, visible
+from regress.report.words import interval, points, visible, why
 from regress.schema import Probe, Rescue, Role, Ruling, Standing, SuiteVerdict, Verdict
 
 RESCUE_FORMAT = 1
@@ -59,7 +59,7 @@ def _why_none(rescue: Rescue) -> str:
 def _why_open(rescue: Rescue) -> str:
     if rescue.confirmation is None:
         return visible("; ".join(rescue.open))
-    return visible("; ".join(rescue.confirmation.reasons))
+    return f"on the other half {why(rescue.confirmation)}"
 
 
 def _gains(rescue: Rescue) -> str:

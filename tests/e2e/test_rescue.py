@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_projects import once, process, take_suite, write_settings
+from e2e_projects import once, take_suite, write_settings
 from peft import PeftModel
 from tiny_models import adapter_tensors, plain_model, write_tensors
 
@@ -86,11 +86,13 @@ def test_a_weaker_copy_is_found_confirmed_and_works_like_any_adapter(trained: Pa
     assert any(check["name"] == "rescued" and "unbiased" in check["detail"] for check in verdict["checks"])
 
 
-def test_without_a_confirmation_nothing_is_charged_nor_is_the_other_half_asked(trained: Path) -> None:
+def test_without_a_confirmation_nothing_is_charged_nor_is_the_other_half_asked(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = attempts(trained)
-    done = process("rescue", str(trained / "hard"), "-C", str(trained), "--no-confirm", "--json", "--quiet")
-    assert done.returncode == 4, done.stderr
-    found = json.loads(done.stdout)
+    capsys.readouterr()
+    assert main(["rescue", str(trained / "hard"), "-C", str(trained), "--no-confirm", "--json", "--quiet"]) == 4
+    found = json.loads(capsys.readouterr().out)
     assert found == report(trained)
     assert (found["confirmation"], found["decision"]) == (None, "INCONCLUSIVE")
     assert attempts(trained) == before
@@ -114,7 +116,7 @@ def test_refusals(trained: Path, judged_once: Path, tmp_path: Path, capsys: pyte
         main([*arguments, "--quiet"])
         return " ".join(capsys.readouterr().err.split())
 
-    hard, project = trained / "hard", str(trained)
+    hard, project, before = trained / "hard", str(trained), attempts(trained)
     unknown = Path(shutil.copytree(hard, tmp_path / "unknown"))
     write_tensors(unknown, {name: tensor * 2 for name, tensor in adapter_tensors(hard).items()})
     assert "no preflight under this lock" in said("rescue", str(unknown), "-C", project)
@@ -124,15 +126,15 @@ def test_refusals(trained: Path, judged_once: Path, tmp_path: Path, capsys: pyte
     (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
     assert "exists and is no rescued copy" in said("rescue", str(hard), "-C", project, "--out", str(tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.txt").exists()
-    log = next((promoted / "runs").glob("adapter@*/outcomes.jsonl"))
-    log.write_bytes(log.read_bytes().replace(b'"pass"', b'"fail"', 1))
-    assert "REFUSED" in said("rescue", str(promoted / "broken"), "-C", str(promoted)) + said(
-        "rescue", str(promoted / "tiny"), "-C", str(promoted)
-    )
-    assert attempts(trained) == attempts(trained)[:1]
+    assert attempts(trained) == before
+    for log in (promoted / "runs").glob("*/outcomes.jsonl"):
+        log.write_bytes(log.read_bytes().replace(b'"pass"', b'"fail"', 1))
+    assert "REFUSED" in said("rescue", str(promoted / "broken"), "-C", str(promoted))
 
 
-def test_bisect_finds_the_checkpoint_between_good_and_bad(trained: Path, tmp_path: Path) -> None:
+def test_bisect_finds_the_checkpoint_between_good_and_bad(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Checkpoints that grow from nothing to twice what was trained, with a trainer's pickles beside them."""
     output, before = tmp_path / "training", attempts(trained)
     for number, share in ((5, 0.02), (10, 0.04), (50, 0.06), (100, 1.5), (200, 2.0)):
@@ -141,9 +143,9 @@ def test_bisect_finds_the_checkpoint_between_good_and_bad(trained: Path, tmp_pat
         write_tensors(folder, {name: t * share if "lora_B" in name else t for name, t in tensors.items()})
         (folder / "optimizer.pt").write_bytes(b"nobody opens this")
     arguments = ["bisect", str(output), "-C", str(trained), "--suite", "general_words", "--quiet", "--json"]
-    done = process(*arguments)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    capsys.readouterr()
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
     assert found["checkpoints"] == [f"checkpoint-{n}" for n in (5, 10, 50, 100, 200)]
     (suite,) = found["suites"]
     assert suite["sentence"] == (
