@@ -7,7 +7,7 @@ that is an attempt like any other: it stands in the ledger before the first answ
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -44,6 +44,8 @@ from regress.schema import (
     VariantKind,
     Verdict,
 )
+from regress.schema.serving import TIMED
+from regress.serving import Sides, margin_comparisons, margin_name
 from regress.stats.multiple import spent_alpha
 from regress.stats.power import alpha_with_reserve
 
@@ -96,6 +98,7 @@ def rescue(job: Job, adapter: Path, target: Path, *, confirm: bool = True) -> Re
     `confirm` nothing is charged. A copy that the confirmation rejects is not written.
     """
     bench = job.bench
+    _refuse_timed(bench.loaded.suites)
     halves = split(bench.loaded.suites)
     with tempfile.TemporaryDirectory(prefix="regress-") as private:
         with adapter_bench(bench, adapter) as candidate:
@@ -190,7 +193,7 @@ def _scanned(case: _Case, runs: Asking, *, confirmable: bool) -> list[Probe]:
     def measure(strength: Strength) -> Probe:
         probe = _measured(case, runs, strength, case.select(order))
         if not order:
-            protected = [verdict for verdict in probe.suites if verdict.role is Role.PROTECT]
+            protected = [v for v in probe.suites if v.role is Role.PROTECT and v.suite in case.halves.select]
             order.extend(verdict.suite for verdict in sorted(protected, key=slack))
         return probe
 
@@ -209,7 +212,7 @@ def _measured(case: _Case, runs: Asking, strength: Strength, part: Part) -> Prob
         ]
         decision = decide(
             comparisons,
-            expected={(suite, str(runs.selecting)) for suite in case.halves.select},
+            expected={(name, str(runs.selecting)) for name in _names(case.halves.select)},
             checks=candidate.checks,
             policy=case.policy,
             candidate=candidate.record,
@@ -241,7 +244,33 @@ def _compared(answered: Answered, policy: Policy) -> list[SuiteComparison]:
         if suite.name in policy.zero_tolerance:
             compared = replace(compared, confirmed=confirmed_failures(suite, after))
         found.append(compared)
-    return found
+    sides = Sides(
+        suites=tuple(answered.part.suites.values()),
+        base=base.outcomes,
+        candidate=run.outcomes,
+        served=None,
+        variant=str(answered.variant),
+        against=base.manifest.variant,
+    )
+    return [*found, *margin_comparisons(sides)]
+
+
+def _names(suites: Mapping[str, Suite]) -> list[str]:
+    """What the gate has to be shown: every suite, and every figure that one of them holds a margin for."""
+    return [
+        name
+        for suite in suites.values()
+        for name in (suite.name, *(margin_name(suite, figure) for figure in suite.serving))
+    ]
+
+
+def _refuse_timed(suites: Sequence[Suite]) -> None:
+    for suite in suites:
+        if timed := sorted(suite.serving.keys() & TIMED):
+            raise AdapterError(
+                f"suite {suite.name} holds a margin for {timed[0]}, which takes prompts that are timed one by one: a "
+                "rescue times nothing. Check weaker copies of the adapter yourself, each as a candidate."
+            )
 
 
 def standing(decision: Decision) -> Standing:
@@ -279,7 +308,7 @@ def _confirmed(case: _Case, runs: Asking, copy: Path, target: Path) -> Decision:
         ]
         return decide(
             comparisons,
-            expected={(suite, str(variant)) for suite in case.halves.confirm for variant in wanted},
+            expected={(name, str(variant)) for name in _names(case.halves.confirm) for variant in wanted},
             checks=[*candidate.checks, training_check(record, case.policy)],
             policy=case.policy,
             candidate=record,
