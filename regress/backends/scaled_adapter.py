@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from regress.backends.adapter_files import RESCUE_NOTE, TRAINING_RECORD, WEIGHTS, AdapterFiles
+from regress.backends.adapter_files import FORGETTING_CURVE, RESCUE_NOTE, TRAINING_RECORD, WEIGHTS, AdapterFiles
 from regress.backends.resident import read_tensors
 from regress.errors import AdapterError
 from regress.schema import Group, Strength
@@ -59,7 +59,7 @@ class ScalableAdapter:
         """Write the weakened adapter into the new folder `target`; the same bytes at every call."""
         target.mkdir(parents=True)
         for name in self._files.files.files:
-            if name not in (WEIGHTS, TRAINING_RECORD, RESCUE_NOTE):
+            if name not in (WEIGHTS, TRAINING_RECORD, RESCUE_NOTE, FORGETTING_CURVE):  # the curve is another adapter's
                 shutil.copyfile(self._files.folder / name, target / name)
         save_file(self._scaled(strength), target / WEIGHTS, metadata={"format": "pt"})
         note = {
