@@ -11,11 +11,11 @@ from regress.backends.protocol import Engine
 from regress.errors import StoreError
 from regress.lock.promise import Loaded
 from regress.run.bench import CandidateBench, Job, Resident, manifest_of, prepare
-from regress.run.judge import base_at, run_folders
+from regress.run.judge import run_folders
 from regress.run.looks import Portions
 from regress.run.replay import check_asked
 from regress.run.session import Questions, run_variant
-from regress.run.wanted import by_precision
+from regress.run.wanted import base_at, by_precision
 from regress.schema import ItemOutcome, Precision, Suite, Variant, VariantKind
 from regress.store.runs import StoredRun, load_run
 

@@ -25,7 +25,7 @@ from regress.plan import item_order
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.session import settings_digest
-from regress.run.wanted import Wanted
+from regress.run.wanted import Wanted, base_at
 from regress.safety import detected, expectation
 from regress.schema import (
     Beside,
@@ -356,11 +356,6 @@ def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun
     if not bases:
         raise StoreError(f"there is no run of a base that {variant} could be compared with.")
     return base_at(parse_variant(run.manifest.variant).precision, bases)
-
-
-def base_at(precision: Precision, bases: Sequence[StoredRun]) -> StoredRun:
-    """The one of that precision, else the first."""
-    return next((base for base in bases if parse_variant(base.manifest.variant).precision is precision), bases[0])
 
 
 # --- preflight, kept for `gate` ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from regress.errors import UsageError
 from regress.schema import Precision, Variant, VariantKind
+from regress.store.runs import StoredRun
 from regress.suite.project import parse_variant
 
 
@@ -60,6 +61,11 @@ def groups(wanted: Wanted, default: Precision) -> list[Group]:
         Group(precision=precision, locked=tuple(locked.get(precision, ())), extra=tuple(extra.get(precision, ())))
         for precision in {**locked, **extra}
     ]
+
+
+def base_at(precision: Precision, bases: Sequence[StoredRun]) -> StoredRun:
+    """The base of that precision, else the first."""
+    return next((base for base in bases if parse_variant(base.manifest.variant).precision is precision), bases[0])
 
 
 def by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precision, list[Variant]]:
