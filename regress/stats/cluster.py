@@ -30,10 +30,3 @@ def squared_residuals(differences: Sequence[float], clusters: Sequence[Hashable]
     for difference, label in zip(differences, clusters, strict=True):
         by_cluster[label] += difference - mean
     return sum(total**2 for total in by_cluster.values())
-
-
-def p_above_t(statistic: float, degrees: int) -> float:
-    """One-sided p-value of a t statistic with `degrees` of freedom: P(T >= statistic)."""
-    from scipy.special import stdtr  # noqa: PLC0415  0.2 s that only clustered suites pay
-
-    return float(stdtr(degrees, -statistic))

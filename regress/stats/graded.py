@@ -13,8 +13,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from regress.stats.cluster import p_above_t, squared_residuals
+from regress.stats.cluster import squared_residuals
 from regress.stats.paired import p_above, tango_z
+from regress.stats.student_t import p_above_t, t_quantile
 
 _NORMAL = NormalDist()
 
@@ -77,11 +78,9 @@ def p_mean_above(difference: MeanDifference, bound: float) -> float:
 
 def t_interval(difference: MeanDifference, level: float, *, bounded: bool = True) -> tuple[float, float]:
     """Two-sided t interval for the mean difference; one that is `bounded` lies in -1..1."""
-    from scipy.special import stdtrit  # noqa: PLC0415  0.2 s that only graded suites pay
-
     if not 0.0 < level < 1.0:
         raise ValueError(f"level={level} is not between 0 and 1")
-    half = float(stdtrit(difference.degrees, 0.5 + level / 2.0)) * difference.standard_error
+    half = t_quantile(0.5 + level / 2.0, difference.degrees) * difference.standard_error
     low, high = difference.delta - half, difference.delta + half
     return (max(-1.0, low), min(1.0, high)) if bounded else (low, high)
 

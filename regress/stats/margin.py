@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from regress.stats.cluster import p_above_t
 from regress.stats.exact import MAX_N, Tail, exact_p
 from regress.stats.intervals import bonett_price_p_below
 from regress.stats.paired import p_above, tango_interval, tango_z
+from regress.stats.student_t import p_above_t
 
 
 def margin_test(

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from regress.stats.cluster import design_effect, p_above_t
+from regress.stats.cluster import design_effect
 from regress.stats.multiple import benjamini_hochberg, holm
 from regress.stats.paired import mcnemar_midp_gain, p_above, tango_interval, tango_z
 from regress.stats.power import detectable_drop, fail_power, needed_n, pass_power
+from regress.stats.student_t import p_above_t
 
 
 @pytest.mark.parametrize(
