@@ -25,7 +25,7 @@ from regress.hashing.models import read_model
 from regress.lock import lockfile
 from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded, load
-from regress.run.judge import store_preflight
+from regress.run.kept_checks import store_preflight
 from regress.run.session import settings_digest
 from regress.schema import Ask, Check, Finish, Item, ItemOutcome, Manifest, Outcome, Reply, Suite
 from regress.store.runs import RunWriter, run_name

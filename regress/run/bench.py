@@ -22,7 +22,8 @@ from regress.hashing.models import ModelFiles, locate_model, read_model
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
-from regress.run.judge import run_folders, store_preflight, trained_under_lock
+from regress.run.judge import run_folders, trained_under_lock
+from regress.run.kept_checks import store_preflight
 from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
 from regress.run.preflight import Prints, canaries, preflight

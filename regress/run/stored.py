@@ -11,7 +11,8 @@ from regress.hashing.files import digest_bytes, digest_files
 from regress.hashing.models import chat_template, tokenizer_files
 from regress.lock.lockfile import RELOCK, Lock, read_lock, verify
 from regress.lock.promise import differences, load
-from regress.run.judge import Judgement, judge, load_preflight, trained_under_lock
+from regress.run.judge import Judgement, judge, trained_under_lock
+from regress.run.kept_checks import load_preflight
 from regress.schema import Candidate, SuiteComparison
 from regress.store.runs import load_run
 from regress.suite import Project, read_suites
