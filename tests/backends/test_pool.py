@@ -142,6 +142,15 @@ def test_a_bug_in_a_worker_is_a_bug_here() -> None:
     assert all(map(gone, processes(engine)))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Also where the tests are a shell's background job, which ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_all_workers() -> None:
     engine = pool("slow", "slow")
     batches = engine.batches(SUITE, engine.render(SUITE))
