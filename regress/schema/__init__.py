@@ -20,6 +20,7 @@ from regress.schema.comparisons import (
 )
 from regress.schema.decisions import Attempt, Beside, Candidate, Check, Decision, Policy, SuiteVerdict
 from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
+from regress.schema.forms import Form, answered_as
 from regress.schema.plans import FlipBasis, FlipSource, Outlook, PowerCurve, PowerPoint, SuitePlan
 from regress.schema.rescues import Bisection, Breakage, Group, Probe, Rescue, Standing, Step, Strength
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
@@ -77,6 +78,7 @@ __all__ = [
     "Flip",
     "FlipBasis",
     "FlipSource",
+    "Form",
     "GenerationSettings",
     "GradedChange",
     "Group",
@@ -120,4 +122,5 @@ __all__ = [
     "Variant",
     "VariantKind",
     "Verdict",
+    "answered_as",
 ]
