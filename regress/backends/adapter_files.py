@@ -7,7 +7,7 @@ regular files and safetensors are taken, and adapter_config.json has to fit a bo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class AdapterFiles:
 
     @property
     def form(self) -> Form:
-        return Form.PROMPT if self.config["peft_type"] in PROMPTS else Form.WEIGHTS
+        return form_of(self.config)
 
     @property
     def virtual_tokens(self) -> int:
@@ -141,17 +141,26 @@ def refuse_unexpected(source: Path) -> None:
                 " (adapter_model.bin is a pickle: save it again as safetensors)" if "adapter_model.bin" in names else ""
             )
             raise AdapterError(f"{source} holds no {name}{hint}; it is not a PEFT adapter folder.")
-    for name in names:
-        path = source / name
-        if name.endswith(PICKLES):
+    refuse_irregular(source, ALLOWED.__contains__, f"{CONFIG} and {WEIGHTS}", "an adapter folder")
+
+
+def refuse_irregular(source: Path, allowed: Callable[[str], bool], needed: str, what: str) -> None:
+    """Raises AdapterError for pickles, for what is no regular file, and for names that have no place there."""
+    for path in sorted(source.iterdir()):
+        if path.name.endswith(PICKLES):
             raise AdapterError(
-                f"{path} is a pickle, which can run code when it is loaded. Copy {CONFIG} and {WEIGHTS} (and the "
-                "tokenizer files, if any) to a clean folder and check that one."
+                f"{path} is a pickle, which can run code when it is loaded. Copy {needed} (and the tokenizer files, if "
+                "any) to a clean folder and check that one."
             )
         if path.is_symlink() or not path.is_file():
-            raise AdapterError(f"{path} is not a regular file. Copy the adapter's files to a clean folder.")
-        if name not in ALLOWED:
-            raise AdapterError(f"{path} does not belong in an adapter folder. Allowed: {', '.join(sorted(ALLOWED))}.")
+            raise AdapterError(f"{path} is not a regular file. Copy the files themselves to a clean folder.")
+        if not allowed(path.name):
+            raise AdapterError(f"{path} does not belong in {what}. Copy {needed} to a clean folder and check that one.")
+
+
+def form_of(config: Mapping[str, Any]) -> Form:
+    """Of a configuration that was checked."""
+    return Form.PROMPT if config["peft_type"] in PROMPTS else Form.WEIGHTS
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
@@ -179,11 +188,11 @@ def read_rescue_note(folder: Path) -> RescueNote | None:
     return RescueNote(source=source, strength=strength)
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, most: int = MAX_CONFIG_BYTES) -> dict[str, Any]:
     """A small file as strict JSON; raises AdapterError for anything but an object with each key once."""
     raw = path.read_bytes()
-    if len(raw) > MAX_CONFIG_BYTES:
-        raise AdapterError(f"{path.name} is larger than {MAX_CONFIG_BYTES:,} bytes.")
+    if len(raw) > most:
+        raise AdapterError(f"{path.name} is larger than {most:,} bytes.")
     try:
         parsed = parse(raw)
     except JsonFault as reason:

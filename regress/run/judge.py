@@ -38,6 +38,7 @@ from regress.schema import (
     SuiteComparison,
     Variant,
     VariantKind,
+    answered_as,
 )
 from regress.serving import Sides, margin_comparisons, margin_name, serving_comparisons
 from regress.store.codec import seal_digest
@@ -71,7 +72,7 @@ def judge(
     Raises StoreError when a locked variant has no sealed run or one is damaged, ComparisonError when two differ in
     something undeclared.
     """
-    wanted = wanted or Wanted.of(loaded.project.variants, None)
+    wanted = (wanted or Wanted.of(loaded.project.variants, None)).as_answered(candidate.kind)
     runs = _find_runs(loaded, lock, candidate.digest, wanted.locked)
     bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
     labels = _labels(loaded)
@@ -80,11 +81,11 @@ def judge(
     attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
     left_out = tuple(map(str, wanted.left_out))
     expected = {
-        (name, text)
+        (name, str(variant))
         for suite in loaded.suites
         for name in (suite.name, *(margin_name(suite, figure) for figure in suite.serving))
-        for text in lock.variants
-        if bases and parse_variant(text).kind is not VariantKind.BASE and text not in left_out
+        for variant in answered_as(candidate.kind, map(parse_variant, lock.variants))
+        if bases and variant.kind is not VariantKind.BASE and str(variant) not in left_out
     }
     decision = decide(
         comparisons,
