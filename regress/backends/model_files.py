@@ -14,8 +14,8 @@ from typing import Any
 
 from regress.backends.adapter_files import ALLOWED as BESIDE_AN_ADAPTER
 from regress.backends.adapter_files import CONFIG as ADAPTER_CONFIG
-from regress.backends.adapter_files import WEIGHTS as ADAPTER_WEIGHTS
 from regress.backends.adapter_files import RESCUE_NOTE, read_object, read_training_record, refuse_irregular
+from regress.backends.adapter_files import WEIGHTS as ADAPTER_WEIGHTS
 from regress.errors import AdapterError
 from regress.hashing.files import FileSet, private_copy
 from regress.schema import Form

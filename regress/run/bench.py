@@ -27,7 +27,7 @@ from regress.run.judge import run_folders, trained_under_lock
 from regress.run.kept_checks import store_preflight
 from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
-from regress.run.own_weights import BaseSeen, preflight_beside, served_folder
+from regress.run.own_weights import BaseSeen, preflight_beside, refuse_timing, served_folder
 from regress.run.preflight import Prints, canaries, preflight
 from regress.run.progress import Progress
 from regress.run.serving import needs_timing, time_alone
@@ -229,6 +229,9 @@ def run_model(
 
     The base is asked first, what is compared with it remembered, and its weights let go.
     """
+    refuse_timing(job.bench.loaded.suites)
+    if job.serving:
+        job.progress.say("single prompts are not timed: a model of its own never lies in memory beside the base")
     seen = _base_seen(job, resident, [v for v in variants if v.kind is VariantKind.BASE], folders)
     own = [variant for variant in variants if variant.kind is not VariantKind.BASE]
     resident.drop()
@@ -260,12 +263,12 @@ def run_all(
     folders: dict[Variant, Path],
 ) -> None:
     """A sealed run of each variant, its folder entered in `folders`, which holds those of before."""
+    attached = candidate is None or not candidate.is_model  # own weights are the engine's base
     for variant in variants:
-        own = candidate is not None and candidate.is_model
-        engine.use(replace(variant, kind=VariantKind.BASE) if own else variant)  # nothing is attached to own weights
+        engine.use(variant if attached else replace(variant, kind=VariantKind.BASE))
         folders[variant] = _run(job, candidate, variant, engine, questions, _portions(job, candidate, variant, folders))
     own = {variant: folders[variant] for variant in variants if variant.kind is not VariantKind.BASE}
-    if job.serving or any(needs_timing(job.bench.loaded, folder) for folder in own.values()):
+    if attached and (job.serving or any(needs_timing(job.bench.loaded, folder) for folder in own.values())):
         time_alone(engine, questions, job.bench.base.folder, own, job.progress)
 
 

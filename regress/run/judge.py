@@ -20,6 +20,7 @@ from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import ITEM_ORDER_SEED, Loaded
 from regress.plan import item_order
+from regress.run.attribution import attribute
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.session import settings_digest
@@ -104,6 +105,18 @@ def judge(
         decision = replace(decision, beside=Beside(suites=verdicts, missing=(*missing, *extra.missing)))
         runs |= extra.runs
     decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
+    settled = {parse_variant(run.manifest.variant): run for run in runs.values()}
+    others, unread = _others(loaded, lock, candidate.digest, settled)
+    attribution = attribute(
+        loaded,
+        settled | others,
+        candidate,
+        checks=made,
+        attempt=attempt,
+        known=_by_pair(comparisons, runs),
+        unread=unread,
+    )
+    decision = replace(decision, attribution=attribution)
     return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals)
 
 
@@ -132,6 +145,37 @@ def _comparisons(
             comparisons.append(replace(found, detected=detected(suite, found, before, after, labels)))
         comparisons += margin_comparisons(_sides(loaded, base, run, variant))
     return comparisons
+
+
+def _by_pair(
+    comparisons: Sequence[SuiteComparison], runs: Mapping[Variant, StoredRun]
+) -> dict[tuple[str, Variant, Variant], SuiteComparison]:
+    """What was compared, by suite, base variant and candidate variant, precisions resolved."""
+    settled = {str(variant): parse_variant(run.manifest.variant) for variant, run in runs.items()}
+    return {(c.suite, parse_variant(c.against), settled[c.variant]): c for c in comparisons}
+
+
+def _others(
+    loaded: Loaded, lock: Lock, adapter: str, runs: Mapping[Variant, StoredRun]
+) -> tuple[dict[Variant, StoredRun], list[str]]:
+    """The latest sealed run of every further variant of this candidate and its base that may be compared with these.
+
+    And why one of them cannot be read: nothing of it may stop the decision.
+    """
+    found: dict[Variant, StoredRun] = {}
+    unread: list[str] = []
+    folders = [folder for folder in run_folders(loaded.project) if is_sealed(folder)]
+    for folder in sorted(folders, key=lambda f: -(f / "seal.json").stat().st_mtime_ns):
+        manifest = read_manifest(folder)
+        variant = parse_variant(manifest.variant)
+        theirs = manifest.lock == lock.digest and manifest.adapter in (None, adapter)
+        if not theirs or variant in runs or variant in found or not _machine_fits(manifest, runs):
+            continue
+        try:
+            found[variant] = _load(folder, loaded, lock)
+        except Refused as refusal:
+            unread.append(f"{variant} is not told apart: {refusal}")
+    return found, unread
 
 
 def _serving(loaded: Loaded, runs: Mapping[Variant, StoredRun]) -> tuple[ServingComparison, ...]:

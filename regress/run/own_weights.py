@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from regress.errors import BackendError
 from regress.hashing.models import TEMPLATE_FILE, ModelFiles
 from regress.run.preflight import Prints, canaries, preflight_model
 from regress.run.session import Questions
-from regress.schema import Check
+from regress.schema import Check, Suite
+from regress.schema.serving import TIMED
 
 GENERATION = "generation_config.json"
 
@@ -47,6 +49,16 @@ def served_folder(base: ModelFiles, copy: Path, served: Path) -> Path:
         if (base.folder / name).is_file() and not (served / name).exists():
             shutil.copyfile(base.folder / name, served / name)
     return served
+
+
+def refuse_timing(suites: Sequence[Suite]) -> None:
+    """Raises BackendError where a margin rests on times: base and candidate are timed in turn, on the same weights."""
+    timed = [suite.name for suite in suites if TIMED & set(suite.serving)]
+    if timed:
+        raise BackendError(
+            f"{', '.join(timed)} puts a margin on times, which are taken of base and candidate in turn, and a model of "
+            "its own never lies in memory beside the base. Judge it under a lock without that margin."
+        )
 
 
 def preflight_beside(engine: Engine, questions: Questions, seen: BaseSeen) -> list[Check]:

@@ -8,6 +8,7 @@ Schema versions of what is written to disk (additive changes keep the number):
     VERDICT_FORMAT 1  reports/verdict.json
 """
 
+from regress.schema.attribution import Attribution, Cause, Parity, Share
 from regress.schema.comparisons import (
     Flip,
     GradedChange,
@@ -61,11 +62,13 @@ __all__ = [
     "VERDICT_FORMAT",
     "Ask",
     "Attempt",
+    "Attribution",
     "Beside",
     "Bisection",
     "Breakage",
     "Candidate",
     "Category",
+    "Cause",
     "Check",
     "CorrectedChange",
     "Decision",
@@ -93,6 +96,7 @@ __all__ = [
     "Outcome",
     "Outlook",
     "PairCounts",
+    "Parity",
     "Policy",
     "PowerCurve",
     "PowerPoint",
@@ -108,6 +112,7 @@ __all__ = [
     "Screened",
     "Served",
     "ServingComparison",
+    "Share",
     "SliceCounts",
     "SpeedUp",
     "Standing",
