@@ -69,7 +69,7 @@ def _beside(decision: Decision) -> list[str]:
 def _attribution(decision: Decision) -> list[str]:
     if decision.attribution is None or not decision.attribution.shares:
         return []
-    rows = [f"| {' | '.join(map(escaped, attribution.cells(row)))} |" for row in attribution.told(decision)]
+    rows = [f"| {' | '.join(attribution.cells(row))} |" for row in attribution.told(decision)]
     ruler = "|" + "|".join("---" if title in attribution.WORDS else "--:" for title in attribution.HEADER) + "|"
     table = [f"| {' | '.join(attribution.HEADER)} |", ruler, *rows, ""] if rows else []
     notes = [f"- {escaped(note)}" for note in attribution.notes(decision.attribution)]
