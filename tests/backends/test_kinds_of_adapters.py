@@ -175,6 +175,58 @@ def test_virtual_tokens_answer_as_in_pefts_forward(kind: str, llama: Path, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["prompt", "prefix"])
+def test_virtual_tokens_before_an_nf4_base(kind: str, tmp_path: Path) -> None:
+    base = random_model(LLAMA, tmp_path / "base", hidden_size=128, intermediate_size=192)
+    resident = engine(base, Precision.NF4)
+    before = resident.fingerprint(requests_of(resident, WRITING))
+    resident.attach(str(train(base, tmp_path / kind, kind)))
+    resident.use(ADAPTER)
+    whole = resident.resident.whole
+    for request, reply in zip(requests_of(resident, CHOOSING), answers(resident, CHOOSING), strict=True):
+        assert np.abs(np.array(reply.logprobs) - naive_sums(whole, request)).max() <= 2e-4
+    assert largest(resident.fingerprint(requests_of(resident, WRITING)), before) > 0.01
+    resident.use(BASE)
+    assert np.array_equal(resident.fingerprint(requests_of(resident, WRITING)), before)
+
+
+BEGINNING = " ".join(some_prompts(6, seed=3))
+SHARED = [f"{BEGINNING} {text}" for text in some_prompts(12, seed=4)]
+
+
+@pytest.mark.parametrize("kind", ["prompt", "prefix"])
+@pytest.mark.parametrize("choices", [(), some_choices(12)], ids=["generate", "choose"])
+def test_shared_beginnings_stand_behind_virtual_tokens(
+    kind: str, choices: list[list[str]], llama: Path, tmp_path: Path
+) -> None:
+    suite = a_suite(SHARED, choices, max_new_tokens=4)
+    adapter = train(llama, tmp_path / kind, kind)
+    resident = engine(llama)
+    requests = requests_of(resident, suite)
+    assert max(len(batch.plan.prefix) for batch in resident.batches(suite, requests)) > 20
+    resident.attach(str(adapter))
+    resident.use(ADAPTER)
+    expected = peft_model(llama, adapter)
+    for request, reply in zip(requests, answers(resident, suite), strict=True):
+        if choices:
+            assert np.abs(np.array(reply.logprobs) - naive_sums(expected, request)).max() <= 2e-4
+        else:
+            assert reply.text == naive_text(expected, request, llama, 4)
+
+
+def test_alone_and_in_company_the_reply_is_the_same(llama: Path, tmp_path: Path) -> None:
+    """Serving figures come from PEFT's own `generate`."""
+    resident = engine(llama)
+    for kind in PROMPTS:
+        resident.attach(str(train(llama, tmp_path / kind, kind)))
+        resident.use(ADAPTER)
+        requests = requests_of(resident, WRITING)
+        decode = AutoTokenizer.from_pretrained(str(llama)).decode
+        for request, reply in zip(requests, answers(resident, WRITING), strict=True):
+            written = [token for token in resident.alone(WRITING, request).tokens if token != END]
+            assert decode(written, clean_up_tokenization_spaces=False) == reply.text
+
+
+@pytest.mark.parametrize("kind", ["prompt", "prefix"])
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f is not LLAMA], ids=str)
 def test_every_family_takes_virtual_tokens(family: Family, kind: str, tmp_path: Path) -> None:
     base = random_model(family, tmp_path / "base")
