@@ -150,7 +150,7 @@ def _evidence(decision: Decision) -> list[str]:
     lines = ["## What it rests on", ""]
     if decision.candidate:
         known = "under this lock" if decision.candidate.trained_under_lock else "without a training record"
-        lines.append(f"- adapter `{decision.candidate.digest}`, trained {known}")
+        lines.append(f"- {decision.candidate.kind} `{decision.candidate.digest}`, trained {known}")
     if decision.lock:
         lines.append(f"- lock `{decision.lock}`")
     if (spent := attempt(decision)) is not None:

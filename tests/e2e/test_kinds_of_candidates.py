@@ -6,6 +6,7 @@ import json
 import shutil
 import weakref
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,7 @@ def test_a_models_training_record_counts(locked: Path, candidates: Path, capsys:
     assert "trained under another lock" in refused(locked, ["check", str(full), "--quiet"], capsys)
 
 
-def _long_ago() -> Any:
-    from datetime import UTC, datetime
-
+def _long_ago() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -186,7 +185,10 @@ def settings(name: str, **changes: Any) -> Damage:
 
 
 def add(name: str, content: bytes = b"x") -> Damage:
-    return lambda model: (model / name).write_bytes(content) and None  # type: ignore[func-returns-value]
+    def damage(model: Path) -> None:
+        (model / name).write_bytes(content)
+
+    return damage
 
 
 def equal_to_base(model: Path) -> None:
@@ -196,6 +198,13 @@ def equal_to_base(model: Path) -> None:
 def linked(model: Path) -> None:
     (model / WEIGHTS).rename(model.parent / "elsewhere.safetensors")
     (model / WEIGHTS).symlink_to(model.parent / "elsewhere.safetensors")
+
+
+def moved(name: str) -> Damage:
+    def damage(model: Path) -> None:
+        (model / WEIGHTS).rename(model / name)
+
+    return damage
 
 
 def index(**weight_map: str) -> Damage:
@@ -235,11 +244,11 @@ CASES: dict[str, tuple[Damage, str]] = {
     "an adapter beside": (add("adapter_config.json", b"{}"), "holds no adapter_model.safetensors"),
     "linked weights": (linked, "not a regular file"),
     "damaged weights": (add(WEIGHTS, b"weights"), "damaged safetensors file"),
-    "pickled weights": (lambda m: (m / WEIGHTS).rename(m / "pytorch_model.bin") and None, "neither"),  # type: ignore[func-returns-value]
+    "pickled weights": (moved("pytorch_model.bin"), "neither"),
     "a shard that is not there": (index(x="model-00001-of-00002.safetensors"), "do not agree"),
     "an index that leads away": (index(x="../base/model.safetensors"), "do not agree"),
     "shards without an index": (
-        lambda m: (m / WEIGHTS).rename(m / "model-00001-of-00001.safetensors") and None,  # type: ignore[func-returns-value]
+        moved("model-00001-of-00001.safetensors"),
         "weights in several files and no",
     ),
 }
