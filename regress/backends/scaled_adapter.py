@@ -99,8 +99,8 @@ class ScalableAdapter:
 def _refuse_what_does_not_scale(config: Mapping[str, Any]) -> None:
     if config.get("peft_type") != "LORA":
         raise AdapterError(
-            f"the adapter is {config.get('peft_type')}, whose update does not shrink with one of its matrices. Only LoRA "
-            "and rsLoRA adapters can be rescued."
+            f"the adapter is {config.get('peft_type')}, whose update does not shrink with one of its matrices. Only "
+            "LoRA and rsLoRA adapters can be rescued."
         )
     if config.get("use_dora"):
         raise AdapterError(

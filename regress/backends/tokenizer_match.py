@@ -1,4 +1,4 @@
-"""Does the candidate bring another chat template, vocabulary or end token than its base? Read from files, nothing run."""
+"""Does a candidate bring another chat template, vocabulary or end token than its base? Read from files alone."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def _template(base: Path, adapter: Path) -> Check:
         ok=same,
         detail=("the candidate brings none of its own" if own is None else "equal to the base's")
         if same
-        else "the candidate was saved with another chat template than the locked base's: it would be judged with one and "
-        "served with the other. Put that template beside the base and lock again, or save the candidate without it",
+        else "the candidate was saved with another chat template than the locked base's: it would be judged with one "
+        "and served with the other. Put that template beside the base and lock again, or save the candidate without it",
     )
 
 

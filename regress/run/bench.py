@@ -23,11 +23,12 @@ from regress.hashing.models import ModelFiles, locate_model, read_model
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
-from regress.run.judge import run_folders, trained_under_lock
+from regress.run.found import run_folders
+from regress.run.judge import trained_under_lock
 from regress.run.kept_checks import store_preflight
 from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
-from regress.run.own_weights import BaseSeen, preflight_beside, refuse_timing, served_folder
+from regress.run.own_weights import BaseSeen, own_checks, preflight_beside, refuse_timing
 from regress.run.preflight import Prints, canaries, preflight
 from regress.run.progress import Progress
 from regress.run.serving import needs_timing, time_alone
@@ -36,13 +37,6 @@ from regress.run.wanted import by_precision
 from regress.schema import Candidate, Check, Form, Manifest, Precision, Variant, VariantKind
 from regress.store.runs import load_run
 from regress.suite import Project, read_suites
-
-ONE_AND_THE_SAME = Check(
-    name="answers-as-merged",
-    ok=True,
-    detail="a model of its own: nothing is attached and merging changes nothing, so adapter and merged are one variant "
-    "and asked once, as merged",
-)
 
 EngineFactory = Callable[[Path, Precision, str, int | None], Engine]
 """(model folder, precision or AUTO, device, batch tokens or None) -> resident engine"""
@@ -120,10 +114,7 @@ def candidate_bench(bench: Bench, source: Path) -> Iterator[CandidateBench]:
         _stop_on_failure(checks)
         candidate = CandidateBench(files=files, record=record, checks=checks)
         if candidate.is_model:
-            from regress.backends.own_weights import compare_models  # noqa: PLC0415  seconds, which few commands need
-
-            checks += [ONE_AND_THE_SAME, *compare_models(bench.base.folder, files.folder)]
-            served_folder(bench.base, files.folder, candidate.served)
+            checks += own_checks(bench.base, files.folder, candidate.served)
         yield candidate
         verify_copy(files.files, files.folder, refuse=AdapterError)
 

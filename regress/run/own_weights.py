@@ -17,6 +17,13 @@ from regress.schema.serving import TIMED
 
 GENERATION = "generation_config.json"
 
+ONE_AND_THE_SAME = Check(
+    name="answers-as-merged",
+    ok=True,
+    detail="a model of its own: nothing is attached and merging changes nothing, so adapter and merged are one variant "
+    "and asked once, as merged",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseSeen:
@@ -36,7 +43,16 @@ def _identity(engine: Engine) -> tuple[str, ...]:
     return (engine.name, engine.device, str(engine.precision), engine.batch_policy)
 
 
-def served_folder(base: ModelFiles, copy: Path, served: Path) -> Path:
+def own_checks(base: ModelFiles, copy: Path, served: Path) -> list[Check]:
+    """What files tell of the private copy of a model; it can be loaded from `served` afterwards. Raises AdapterError."""
+    from regress.backends.own_weights import compare_models  # noqa: PLC0415  seconds, which few commands need
+
+    checks = compare_models(base.folder, copy)
+    _served_folder(base, copy, served)
+    return [ONE_AND_THE_SAME, *checks]
+
+
+def _served_folder(base: ModelFiles, copy: Path, served: Path) -> None:
     """A folder to load from: the copy's weights and configurations with the base's own tokenizer and template.
 
     They were found to be equal in what is compared; a request is worth something only if it is the base's, bit for bit.
@@ -48,7 +64,6 @@ def served_folder(base: ModelFiles, copy: Path, served: Path) -> Path:
     for name in (*base.tokenizer.files, TEMPLATE_FILE):
         if (base.folder / name).is_file() and not (served / name).exists():
             shutil.copyfile(base.folder / name, served / name)
-    return served
 
 
 def refuse_timing(suites: Sequence[Suite]) -> None:

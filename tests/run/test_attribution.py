@@ -77,7 +77,7 @@ def told(result: Judgement) -> Attribution:
 
 
 def by_step(found: Attribution) -> dict[tuple[str, str, str], Share]:
-    return {(s.step.value, s.before, s.after): s for s in found.shares if s.suite == COLOURS}
+    return {(s.cause.value, s.before, s.after): s for s in found.shares if s.suite == COLOURS}
 
 
 def test_every_step_gets_what_it_lost_and_the_steps_add_up(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_reports_tell_it_where_it_says_more_than_the_verdicts(tmp_path: Path) ->
     text = markdown.render(result.decision, result.comparisons)
     assert "| colours | quantisation | base@fp32 → base@nf4 | 60 → 58 of 60 | −3.3 |" in text
     found = verdict_json.as_object(result.decision)["attribution"]
-    assert {"step": "merging", "from": "adapter@nf4", "to": "merged@nf4", "lost": 4, "gained": 0}.items() <= next(
+    assert {"cause": "merging", "from": "adapter@nf4", "to": "merged@nf4", "lost": 4, "gained": 0}.items() <= next(
         one for one in found["steps"] if one["suite"] == COLOURS and one["to"] == "merged@nf4"
     ).items()
     assert found["parity"][0]["precision"] == "fp32"
