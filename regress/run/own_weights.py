@@ -44,7 +44,7 @@ def _identity(engine: Engine) -> tuple[str, ...]:
 
 
 def own_checks(base: ModelFiles, copy: Path, served: Path) -> list[Check]:
-    """What files tell of the private copy of a model; it can be loaded from `served` afterwards. Raises AdapterError."""
+    """What files tell of a model's private copy; it can be loaded from `served` afterwards. Raises AdapterError."""
     from regress.backends.own_weights import compare_models  # noqa: PLC0415  seconds, which few commands need
 
     checks = compare_models(base.folder, copy)
