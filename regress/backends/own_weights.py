@@ -68,7 +68,10 @@ def _check_config(base: Path, candidate: Path) -> str:
         if key in ("auto_map", "quantization_config") or not _is_small(theirs[key]):
             raise AdapterError(f"{CONFIG}: {key} is {str(theirs[key])[:80]}, which the base's does not name.")
     try:
-        known, read = (AutoConfig.from_pretrained(str(f), local_files_only=True) for f in (base, candidate))
+        known, read = (
+            AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+            for folder in (base, candidate)
+        )
     except Exception as reason:  # whatever an untrusted configuration makes transformers raise
         raise AdapterError(f"{CONFIG} cannot be read: {' '.join(str(reason).split())[:200]}") from reason
     _refuse_difference(known.to_dict(), read.to_dict())
@@ -78,11 +81,16 @@ def _check_config(base: Path, candidate: Path) -> str:
 
 def _refuse_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     for key in sorted((ours.keys() | theirs.keys()) - FREE):
-        if ours.get(key) != theirs.get(key):
+        if _shaping(ours.get(key)) != _shaping(theirs.get(key)):
             raise AdapterError(
                 f"{CONFIG}: {key} is {str(theirs.get(key))[:80]}, the base's is {str(ours.get(key))[:80]}: this is no "
                 "fine-tune of the locked base, or it was saved with other settings."
             )
+
+
+def _shaping(value: Any) -> Any:
+    """A setting without what is free inside of it, as in the configuration of a part."""
+    return {k: _shaping(v) for k, v in value.items() if k not in FREE} if isinstance(value, dict) else value
 
 
 def _is_small(value: Any) -> bool:
