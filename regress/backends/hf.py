@@ -19,19 +19,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from regress.backends import generating, plain, scoring
+from regress.backends import generating, plain, scoring, virtual_tokens
 from regress.backends.alone import alone
 from regress.backends.budget import settle
 from regress.backends.fused_norms import fuse_norms
 from regress.backends.protocol import Batch, Lone, Placed, Request, Tokens
 from regress.backends.rendering import Renderer
 from regress.backends.resident import ResidentModel, compute_dtype
-from regress.backends.self_test import differs_from_plain
+from regress.backends.self_test import EXPECTED, differs_from_plain
 from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
 from regress.backends.stopping import Ending
 from regress.errors import BackendError, Notice
 from regress.hashing.canonical import digest_json
-from regress.schema import Ask, Check, Precision, Reply, Suite, Variant
+from regress.schema import Ask, Check, Precision, Reply, Suite, Variant, VariantKind
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
@@ -56,6 +56,7 @@ class HFEngine:
         self._budget = settle(config, device, compute_dtype(precision, device), batch_tokens)
         self._renderer = Renderer(folder, context_window(config), end_ids(self.resident))
         self._forward = SharedForward(config, separate=cascades(config, precision, device))
+        self._root: Prefix = EMPTY  # virtual tokens, while the adapter has any and is on
         self._prefix: Prefix = EMPTY
         self._plans: dict[str, list[Batch]] = {}
         if device.type == "cuda":
@@ -89,6 +90,10 @@ class HFEngine:
     @property
     def device(self) -> str:
         return torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+
+    @property
+    def context_window(self) -> int:
+        return self._renderer.context_window
 
     @property
     def batch_policy(self) -> str:
@@ -127,12 +132,48 @@ class HFEngine:
         return batches
 
     def attach(self, folder: str) -> list[Check]:
+        self._root = EMPTY
         self._forget()
-        return self.resident.attach(Path(folder))
+        checks = self.resident.attach(Path(folder))
+        return [*checks, *self._try_virtual_tokens()]
 
     def use(self, variant: Variant) -> None:
-        self._forget()
         self.resident.use(variant.kind)
+        self._root = self._virtual_root()
+        self._forget()
+
+    @torch.inference_mode()
+    def _virtual_root(self) -> Prefix:
+        """What stands before every prompt now; nothing where every sequence is answered by itself."""
+        if self.resident.virtual is None or not self._shares:
+            return EMPTY
+        return virtual_tokens.root(self.resident.virtual, self._forward, self.resident.model)
+
+    def _try_virtual_tokens(self) -> list[Check]:
+        """Hold them against PEFT's own forward pass; raises BackendError where this family takes them differently."""
+        if not self.resident.is_prompt:
+            return []
+        variant = Variant(kind=VariantKind.ADAPTER)
+        try:
+            self.use(variant)
+            reason = self._shares and differs_from_plain(
+                self._forward,
+                self.resident.model,
+                self.precision,
+                self._device,
+                root=self._root,
+                whole=self.resident.whole,
+            )
+        except EXPECTED as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        self.use(Variant(kind=VariantKind.BASE))
+        if reason:
+            raise BackendError(
+                f"virtual tokens cannot be judged on {type(self.resident.model).__name__}: not as PEFT answers with "
+                f"them ({reason}). Judge it on another family of models, or train LoRA."
+            )
+        how = "shared by all prompts" if self._shares else "each sequence by itself"
+        return [Check(name="virtual-tokens", ok=True, detail=f"answered as by PEFT's own forward pass, {how}")]
 
     def answers(self, suite: Suite, batches: Sequence[Batch]) -> Iterator[list[Placed]]:
         """Log-likelihoods are launched a batch ahead where the device works by itself."""
@@ -201,13 +242,13 @@ class HFEngine:
     @torch.inference_mode()
     def _attempt(self, suite: Suite, batch: Batch) -> Iterator[list[tuple[int, Reply]]]:
         """(index in the batch, reply)"""
-        model, device = self.resident.model, self._device
+        model, whole, device = self.resident.model, self.resident.whole, self._device
         if suite.ask is not Ask.GENERATE:
-            yield list(enumerate(plain.score(model, batch, device)))
+            yield list(enumerate(plain.score(whole, batch, device)))
             return
         ending = Ending.of(suite, self._renderer.ends(suite))
         if batch.plan is None:
-            yield from plain.generate(model, suite, batch, ending, self._decode, device)
+            yield from plain.generate(whole, suite, batch, ending, self._decode, device)
         else:
             prefix = self._prefix_of(batch.plan.prefix)
             yield from generating.generate(model, self._forward, suite, batch, prefix, ending, self._decode, device)
@@ -216,23 +257,23 @@ class HFEngine:
         """Keys and values of a prefix, kept until another one or another variant is asked for."""
         if self._prefix.tokens != tokens:
             self._forget()
-            self._prefix = self._forward.prefix(self.resident.model, tokens, self._device)
+            self._prefix = self._forward.prefix(self.resident.model, tokens, self._device, self._root)
         return self._prefix
 
     def _forget(self) -> None:
-        self._prefix = EMPTY
+        self._prefix = self._root
 
     def alone(self, suite: Suite, request: Request) -> Lone:
         self._forget()
         ending = Ending.of(suite, self._renderer.ends(suite))
         try:
-            return alone(self.resident.model, request, ending, self._decode, self._device)
+            return alone(self.resident.whole, request, ending, self._decode, self._device)
         except torch.OutOfMemoryError as reason:
             raise BackendError(f"out of memory on item {request.item!r} of {suite.name} alone.") from reason
 
     def fingerprint(self, requests: Sequence[Request]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
-            rows = [plain.next_log_probs(self.resident.model, request.prompt, self._device) for request in requests]
+            rows = [plain.next_log_probs(self.resident.whole, request.prompt, self._device) for request in requests]
         return np.stack([row.cpu().numpy() for row in rows]).astype(np.float32)
 
     def save_merged(self, folder: Path) -> None:

@@ -76,7 +76,7 @@ def generate(
 def log_likelihood(model: Any, context: Tokens, choice: Tokens, device: torch.device) -> tuple[float, bool]:
     """Summed log-probability of `choice` after `context`, and whether greedy decoding would write it."""
     ids = torch.tensor([(*context, *choice)[:-1]], device=device)  # (1, T)
-    logits = model(input_ids=ids, use_cache=False).logits[0, len(context) - 1 :].float()  # (len(choice), V)
+    logits = model(input_ids=ids, use_cache=False).logits[0, -len(choice) :].float()  # (len(choice), V)
     targets = torch.tensor(choice, device=device)
     found = torch.log_softmax(logits, dim=-1)[torch.arange(len(choice), device=device), targets]
     return float(found.double().sum()), bool((logits.argmax(dim=-1) == targets).all())

@@ -103,6 +103,12 @@ class PooledEngine:
         return self._identity.device
 
     @property
+    def context_window(self) -> int:
+        if self._identity.context_window is None:
+            raise BackendError("these workers do not say how long their context window is.")
+        return self._identity.context_window
+
+    @property
     def batch_policy(self) -> str:
         return self._identity.batch_policy
 

@@ -118,6 +118,15 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Windowed(Protocol):
+    """An engine that virtual tokens can be judged on."""
+
+    @property
+    def context_window(self) -> int:
+        """Positions that the model was built for; virtual tokens take some of them."""
+
+
+@runtime_checkable
 class Closable(Protocol):
     """An engine that holds more than memory of this process."""
 

@@ -9,25 +9,34 @@ that leaves log-probabilities 0.17 off.
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
+from peft import (
+    PeftConfig,
+    PeftModel,
+    PeftModelForCausalLM,
+    PromptTuningInit,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
 from peft.utils import ModulesToSaveWrapper
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from regress.backends.adapter_files import WEIGHTS
+from regress.backends.adapter_tensors import check_shapes, check_sizes, finite, read_tensors, trained
 from regress.backends.checkpoint import Checkpoint
+from regress.backends.merging import ADAPTER, adapted_layers, merged, merged_parts
 from regress.errors import AdapterError, BackendError, ModelError
 from regress.schema import Check, Precision, VariantKind
 
-ADAPTER = "candidate"
-ADAPTER_DTYPES = {torch.float32, torch.float16, torch.bfloat16}
+MISFITS = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What PEFT raises for a configuration or tensors that are another base's."""
+
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16}
 
 
@@ -53,8 +62,23 @@ class ResidentModel:
 
     @property
     def model(self) -> Any:
-        """The module to call: the PEFT wrapper once an adapter is attached."""
-        return self._peft if self._peft is not None else self._base
+        """The module to call: the PEFT wrapper once an adapter is attached, but for virtual tokens, which go before."""
+        return self._base if self._peft is None or self.is_prompt else self._peft
+
+    @property
+    def whole(self) -> Any:
+        """What answers a whole sequence rightly by itself, virtual tokens included; theirs are the first positions."""
+        return self._peft if self.virtual is not None else self.model
+
+    @property
+    def virtual(self) -> PeftModel | None:
+        """The wrapper that knows the virtual tokens, while they stand before every prompt."""
+        return self._peft if self.is_prompt and self.kind is VariantKind.ADAPTER else None
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether the adapter is virtual tokens."""
+        return self._peft is not None and bool(self._peft.peft_config[ADAPTER].is_prompt_learning)
 
     @property
     def config(self) -> Any:
@@ -66,51 +90,52 @@ class ResidentModel:
         """Put the adapter of a private copy on the base, every tensor checked; acts as the base afterwards.
 
         Raises AdapterError when the file is damaged, when tensors are missing, unexpected, of another shape or not
-        finite, or when B is all zero.
+        finite, or when the adapter was never trained.
         """
         self.detach()
         tensors = read_tensors(folder / WEIGHTS)
-        checks = [_finite(tensors), _not_all_zero(tensors)]
+        checks = [finite(tensors)]
         try:
-            config = LoraConfig.from_pretrained(str(folder))
-            _check_ranks(config, tensors)
-            config.inference_mode = True
-            config.init_lora_weights = True  # how it was initialised no longer matters, and some ways rewrite the base
-            peft = PeftModel(self._base, config, adapter_name=ADAPTER)
-        except (ValueError, TypeError) as reason:
+            config = PeftConfig.from_pretrained(str(folder))
+            checks += trained(config.peft_type.value, tensors)
+            check_sizes(config, tensors)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # PEFT guesses at what is checked here
+                self._peft = _wrapped(self._base, config)
+                checks.append(self._fill(self._peft, tensors))
+        except MISFITS as reason:
+            self.detach()
             raise AdapterError(f"the adapter does not fit this base model: {_first_sentence(reason)}") from reason
-        self._peft = peft
-        try:
-            checks.append(self._fill(peft, tensors))
         except AdapterError:
             self.detach()
             raise
-        peft.eval()
+        self._peft.eval()
         self.use(VariantKind.BASE)
         return checks
 
     def _fill(self, peft: PeftModel, tensors: dict[str, torch.Tensor]) -> Check:
         expected = get_peft_model_state_dict(peft, adapter_name=ADAPTER, save_embedding_layers=False)
-        wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
-        given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if wanted != given:
-            raise AdapterError(_mismatch(wanted, given))
+        check = check_shapes(
+            {name: tuple(tensor.shape) for name, tensor in expected.items()},
+            {name: tuple(tensor.shape) for name, tensor in tensors.items()},
+        )
         set_peft_model_state_dict(peft, tensors, adapter_name=ADAPTER)
-        matched = f"{len(given)} of {len(given)} tensors matched a module, shapes equal"
-        return Check(name="adapter-tensors", ok=True, detail=matched)
+        return check
 
     def detach(self) -> None:
         """Take the adapter off and leave the base's own modules and weights."""
         if self._peft is None:
             return
         self.use(VariantKind.BASE)
-        peft = cast("Any", self._peft)
+        peft, prompt = cast("Any", self._peft), self.is_prompt
+        self._peft = None
+        if prompt:
+            return  # nothing of it is in the base
         for name, module in list(peft.base_model.model.named_modules()):
             if isinstance(module, ModulesToSaveWrapper):  # unload() would leave the adapter's trained copy in the base
                 parent, _, attribute = name.rpartition(".")
                 setattr(peft.base_model.model.get_submodule(parent), attribute, module.original_module)
         self._base = peft.unload()
-        self._peft = None
 
     # --- variants --------------------------------------------------------------------------------------------------
 
@@ -118,9 +143,11 @@ class ResidentModel:
         """Act as base, adapter or merged from now on."""
         if kind is not VariantKind.BASE and self._peft is None:
             raise BackendError(f"no adapter is attached, so there is no {kind} variant.")
+        if kind is VariantKind.MERGED and self.is_prompt:
+            raise BackendError("virtual tokens cannot be merged into weights, so there is no merged variant.")
         if self.kind is VariantKind.MERGED and kind is not VariantKind.MERGED:
             self._restore()
-        if self._peft is not None:
+        if self._peft is not None and not self.is_prompt:
             tuner = cast("Any", self._peft.base_model)
             if kind is VariantKind.BASE:
                 tuner.disable_adapter_layers()
@@ -130,50 +157,53 @@ class ResidentModel:
             self._merge()
         self.kind = kind
 
-    def _lora_layers(self) -> Iterator[tuple[str, Any]]:
-        """(name in the base model, PEFT layer)"""
-        for name, module in cast("Any", self._peft).base_model.model.named_modules():
-            if isinstance(module, LoraLayer):
-                yield name, module
+    def _parts(self) -> Iterator[tuple[str, Any, str]]:
+        """(name in the base model, PEFT layer, tensor of its base layer) for everything that merging changes."""
+        for name, layer in adapted_layers(cast("PeftModel", self._peft)):
+            for part in merged_parts(layer):
+                yield name, layer, part
 
     def _merge(self) -> None:
-        for name, layer in self._lora_layers():
-            original = self._original(name, layer)
-            self._write(layer, merged_weight(layer, original.to(self.device, torch.float32)))
-            layer.merged_adapters.append(ADAPTER)  # from here on PEFT's forward is the base layer's alone
+        for name, layer, part in self._parts():
+            original = self._original(name, layer, part)
+            self._write(layer, part, merged(layer, part, original.to(self.device, torch.float32)))
+        for _, layer in adapted_layers(cast("PeftModel", self._peft)):
+            layer.enable_adapters(False)  # PEFT's forward is the base layer's alone, whose weight is now the merged one
 
     def _restore(self) -> None:
-        for name, layer in self._lora_layers():
-            self._write(layer, self._original(name, layer).to(self.device))
-            layer.merged_adapters.clear()
+        for name, layer, part in self._parts():
+            self._write(layer, part, self._original(name, layer, part).to(self.device))
         self._snapshots.clear()
 
-    def _original(self, name: str, layer: Any) -> torch.Tensor:
-        """The base's weight from disk, or, where the checkpoint calls it otherwise, from a copy made before merging."""
-        if name in self._snapshots:
-            return self._snapshots[name]
-        stored = self._checkpoint.tensor(f"{name}.weight")
-        weight = layer.get_base_layer().weight
-        if _is_quantised(weight):
+    def _original(self, name: str, layer: Any, part: str) -> torch.Tensor:
+        """The base's tensor from disk, or, where the checkpoint calls it otherwise, from a copy made before merging."""
+        key = f"{name}.{part}"
+        if key in self._snapshots:
+            return self._snapshots[key]
+        stored = self._checkpoint.tensor(key)
+        held = getattr(layer.get_base_layer(), part)
+        if _is_quantised(held):
             if stored is None:
-                raise BackendError(f"{name}.weight is not in the checkpoint under that name; leave out merged@nf4.")
+                raise BackendError(f"{key} is not in the checkpoint under that name; leave out merged@nf4.")
             return stored
-        resident = weight.data
-        if layer.merged_adapters or (
+        resident = held.data
+        if self.kind is VariantKind.MERGED or (
             stored is not None
             and stored.shape == resident.shape
             and torch.equal(stored.to(self.device, resident.dtype), resident)
         ):
             return cast("torch.Tensor", stored)
-        self._snapshots[name] = resident.detach().to("cpu", copy=True)
-        return self._snapshots[name]
+        self._snapshots[key] = resident.detach().to("cpu", copy=True)
+        return self._snapshots[key]
 
-    def _write(self, layer: Any, weight: torch.Tensor) -> None:
+    def _write(self, layer: Any, part: str, tensor: torch.Tensor) -> None:
         base = layer.get_base_layer()
-        if _is_quantised(base.weight):
-            base.weight = _quantised_like(base.weight, weight, self.device, compute_dtype(self.precision, self.device))
+        held = getattr(base, part)
+        if _is_quantised(held):
+            dtype = compute_dtype(self.precision, self.device)
+            setattr(base, part, _quantised_like(held, tensor, self.device, dtype))
         else:
-            base.weight.data.copy_(weight)
+            held.data.copy_(tensor)
 
     def save_merged(self, folder: Path) -> None:
         """Write the merged model as an ordinary checkpoint in the resident precision (not for NF4)."""
@@ -193,8 +223,9 @@ class ResidentModel:
     def _merged_state(self) -> dict[str, torch.Tensor]:
         state: dict[str, torch.Tensor] = {}
         seen: set[int] = set()
-        for name, tensor in cast("Any", self._peft).base_model.model.state_dict().items():
-            if "lora_" in name or ".original_module." in name:
+        tuner = cast("Any", self._peft).base_model
+        for name, tensor in tuner.model.state_dict().items():
+            if tuner.prefix in name or ".ranknum." in name or ".original_module." in name:
                 continue
             plain = name.replace(".base_layer.", ".").replace(f".modules_to_save.{ADAPTER}.", ".")
             if tensor.data_ptr() not in seen:  # tied weights are stored once
@@ -203,19 +234,30 @@ class ResidentModel:
         return state
 
 
-def merged_weight(layer: Any, weight: torch.Tensor) -> torch.Tensor:
-    """W + scaling·BA in float32, for DoRA renormalised: m·(W + ΔW) / ‖W + ΔW‖ (Liu et al. 2024, arXiv 2402.09353).
+def _wrapped(base: Any, config: PeftConfig) -> PeftModel:
+    """The adapter of `config` on the base, its own tensors still to be filled in.
 
-    `weight` is the base's, float32, in the layer's own orientation; rows are outputs except where the base is a Conv1D.
+    How it was initialised no longer matters, and some ways rewrite the base or read files. What virtual tokens say of
+    the base's shape is found anew, and has to be the same.
     """
-    merged = weight + layer.get_delta_weight(ADAPTER).float()
-    if layer.use_dora.get(ADAPTER, False):
-        transposed = bool(layer.fan_in_fan_out)
-        rows = merged.T if transposed else merged
-        magnitude = layer.lora_magnitude_vector[ADAPTER].weight.float()
-        rows = rows * (magnitude / rows.norm(p=2, dim=1)).unsqueeze(1)
-        merged = rows.T if transposed else rows
-    return cast("torch.Tensor", merged)
+    config.inference_mode = True
+    if not config.is_prompt_learning:
+        for name in ("init_lora_weights", "init_ia3_weights"):
+            if hasattr(config, name):
+                setattr(config, name, True)
+        return PeftModel(base, config, adapter_name=ADAPTER)
+    if hasattr(config, "prompt_tuning_init"):
+        config.prompt_tuning_init = PromptTuningInit.RANDOM
+    declared = {name: getattr(config, name) for name in ("token_dim", "num_layers", "num_attention_heads")}
+    for name in declared:
+        setattr(config, name, None)
+    peft = PeftModelForCausalLM(base, config, adapter_name=ADAPTER)
+    for name, value in declared.items():
+        if value not in (None, getattr(config, name)):
+            raise AdapterError(
+                f"the adapter is for another base model: its {name} is {value}, this base's is {getattr(config, name)}."
+            )
+    return peft
 
 
 def _load(folder: Path, precision: Precision, device: torch.device) -> Any:
@@ -269,62 +311,6 @@ def _quantised_like(old: Any, weight: torch.Tensor, device: torch.device, dtype:
         quant_storage=old.quant_storage,
         module=old.module,
     ).to(device)
-
-
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """An adapter's weights; raises AdapterError for a damaged file and for types that no adapter has."""
-    try:
-        tensors: dict[str, torch.Tensor] = load_file(path)
-    except SafetensorError as reason:
-        raise AdapterError(f"{path.name} is no intact safetensors file: {reason}. Save the adapter again.") from reason
-    for name, tensor in tensors.items():
-        if tensor.dtype not in ADAPTER_DTYPES:
-            raise AdapterError(
-                f"{path.name}: {name} holds {tensor.dtype}; an adapter's weights are fp32, fp16 or bf16."
-            )
-    return tensors
-
-
-def _finite(tensors: dict[str, torch.Tensor]) -> Check:
-    bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-    if bad:
-        raise AdapterError(f"{len(bad)} of {len(tensors)} adapter tensors hold NaN or infinity (first: {bad[0]}).")
-    return Check(name="adapter-finite", ok=True, detail=f"{len(tensors)} tensors without NaN or infinity")
-
-
-def _not_all_zero(tensors: dict[str, torch.Tensor]) -> Check:
-    ups = {name: tensor for name, tensor in tensors.items() if "lora_B" in name or "lora_embedding_B" in name}
-    zero = [name for name, tensor in ups.items() if not tensor.any()]
-    others = [name for name in tensors if "lora_" not in name]
-    if ups and len(zero) == len(ups) and not others:
-        raise AdapterError(
-            f"the adapter is identical to the base: all {len(ups)} B matrices are zero. It was never trained, or the "
-            "wrong checkpoint was saved."
-        )
-    return Check(
-        name="adapter-trained", ok=True, detail=f"{len(ups) - len(zero)} of {len(ups)} B matrices are not zero"
-    )
-
-
-def _check_ranks(config: Any, tensors: dict[str, torch.Tensor]) -> None:
-    """Refuse a rank that the weights do not have before memory is taken for it."""
-    declared = {config.r, *config.rank_pattern.values()}
-    found = {tensor.shape[0] for name, tensor in tensors.items() if name.endswith("lora_A.weight")}
-    if not found <= declared:
-        raise AdapterError(f"adapter_config.json declares rank {sorted(declared)}, the weights have {sorted(found)}.")
-
-
-def _mismatch(wanted: dict[str, tuple[int, ...]], given: dict[str, tuple[int, ...]]) -> str:
-    missing, unexpected = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
-    if missing or unexpected:
-        parts = [f"{len(missing)} missing (first: {missing[0]})"] if missing else []
-        parts += [f"{len(unexpected)} matching no module (first: {unexpected[0]})"] if unexpected else []
-        return (
-            f"the adapter's tensors are not those of its configuration on this base: {', '.join(parts)}. PEFT would "
-            "load it with a warning and answer like the base. Is it for another base model, or were tensors renamed?"
-        )
-    name = next(name for name in sorted(wanted) if wanted[name] != given[name])
-    return f"the adapter is for another base model: {name} has shape {given[name]}, this base needs {wanted[name]}."
 
 
 def _fresh(folder: Path) -> Path:

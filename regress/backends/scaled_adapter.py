@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from regress.backends.adapter_files import FORGETTING_CURVE, RESCUE_NOTE, TRAINING_RECORD, WEIGHTS, AdapterFiles
-from regress.backends.resident import read_tensors
+from regress.backends.adapter_tensors import read_tensors
 from regress.errors import AdapterError
 from regress.schema import Group, Strength
 
@@ -97,6 +97,11 @@ class ScalableAdapter:
 
 
 def _refuse_what_does_not_scale(config: Mapping[str, Any]) -> None:
+    if config.get("peft_type") != "LORA":
+        raise AdapterError(
+            f"the adapter is {config.get('peft_type')}, whose update does not shrink with one of its matrices. Only "
+            "LoRA and rsLoRA adapters can be rescued."
+        )
     if config.get("use_dora"):
         raise AdapterError(
             "the adapter is DoRA: its magnitudes do not shrink with B, so no scaled copy of it is the same update "

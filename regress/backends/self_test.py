@@ -14,7 +14,7 @@ import torch
 from regress.backends import plain, scoring
 from regress.backends.packing import Asked, trie
 from regress.backends.protocol import Batch, Request
-from regress.backends.shared_forward import Prefix, SharedForward
+from regress.backends.shared_forward import EMPTY, Prefix, SharedForward
 from regress.backends.slots import Slots
 from regress.errors import BackendError
 from regress.schema import Precision
@@ -27,13 +27,33 @@ EXPECTED = (AttributeError, BackendError, LookupError, NotImplementedError, Runt
 
 
 @torch.inference_mode()
-def differs_from_plain(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> str | None:
-    """Why the fast way may not be used, or None."""
-    return differs(forward, model, precision, device)
+def differs_from_plain(
+    forward: SharedForward,
+    model: Any,
+    precision: Precision,
+    device: torch.device,
+    *,
+    root: Prefix = EMPTY,
+    whole: Any = None,
+) -> str | None:
+    """Why the fast way may not be used, or None.
+
+    With virtual tokens `root` stands before everything, and `whole` is what knows of them in a plain forward pass.
+    """
+    return differs(forward, model, precision, device, root=root, whole=whole)
 
 
-def differs(forward: SharedForward, model: Any, precision: Precision, device: torch.device) -> str | None:
+def differs(
+    forward: SharedForward,
+    model: Any,
+    precision: Precision,
+    device: torch.device,
+    *,
+    root: Prefix = EMPTY,
+    whole: Any = None,
+) -> str | None:
     """The same for a model that is being trained: what is made in inference mode must not stay in its modules."""
+    whole = model if whole is None else whole
     vocabulary = int(model.config.get_text_config().vocab_size)
     token = [(7919 * k + 13) % vocabulary for k in range(40)]
     asked = Request(
@@ -44,14 +64,14 @@ def differs(forward: SharedForward, model: Any, precision: Precision, device: to
         digest="",
     )
     try:
-        prefix = forward.prefix(model, tuple(token[:8]), device)
+        prefix = forward.prefix(model, tuple(token[:8]), device, root)
         batch = Batch(places=(0,), requests=(asked,), plan=scoring.packed_behind(prefix.tokens, [[asked]]))
         found = scoring.launch(model, forward, batch, prefix, device)()[0].logprobs
         step = _one_step(forward, model, prefix, token[8:21], device)
     except EXPECTED as reason:
         return f"{type(reason).__name__}: {' '.join(str(reason).split())[:200]}"
-    known = plain.score(model, batch, device)[0].logprobs
-    known_step = plain.next_log_probs(model, tuple(token[:21]), device)
+    known = plain.score(whole, batch, device)[0].logprobs
+    known_step = plain.next_log_probs(whole, tuple(token[:21]), device)
     gaps = [abs(a - b) for a, b in zip(found, known, strict=True)]
     gaps.append(float((step - known_step)[known_step.topk(5).indices].abs().max()))
     if all(gap <= TOLERANCE[precision] for gap in gaps):  # false for NaN, too

@@ -49,10 +49,16 @@ class _PrefixLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefix:
-    """What every row continues; no layers where it is empty."""
+    """What every row continues: virtual tokens, if there are any, and then `tokens`. No layers where it is empty."""
 
     tokens: Tokens
     layers: tuple[KeysAndValues, ...] = ()
+    virtual: int = 0  # positions before the first token
+
+    @property
+    def length(self) -> int:
+        """Positions that it takes."""
+        return self.virtual + len(self.tokens)
 
 
 EMPTY = Prefix(tokens=())
@@ -115,31 +121,44 @@ class SharedForward:
         if getattr(text, "use_sliding_window", True) is False:
             self._window = None
 
-    def prefix(self, model: Any, tokens: Tokens, device: torch.device) -> Prefix:
-        """Keys and values of `tokens`, computed in one pass."""
+    def prefix(self, model: Any, tokens: Tokens, device: torch.device, root: Prefix = EMPTY) -> Prefix:
+        """Keys and values of `tokens` behind the virtual tokens of `root`, computed in one pass."""
         if not tokens:
-            return EMPTY
+            return root
         rows = self.rows([trie([Asked(owner=0, tokens=(*tokens, 0), start=len(tokens))])], device)
-        _, added = self.run(model, rows, EMPTY, torch.zeros(1, dtype=torch.long, device=device))
-        own = slice(None, len(tokens))
-        layers = tuple((keys[:, :, own].contiguous(), values[:, :, own].contiguous()) for keys, values in added)
-        return Prefix(tokens=tokens, layers=layers)
+        _, added = self.run(model, rows, root, torch.zeros(1, dtype=torch.long, device=device))
+        own = _first(len(tokens), added)
+        layers = [_behind(*pair) for pair in zip(root.layers, own, strict=True)] if root.layers else own
+        return Prefix(tokens=tokens, layers=tuple(layers), virtual=root.virtual)
+
+    def embedded(self, model: Any, embeddings: torch.Tensor) -> Prefix:
+        """The same for virtual tokens that are given as embeddings, (V, width of the model)."""
+        count, device = len(embeddings), embeddings.device
+        rows = self.rows([trie([Asked(owner=0, tokens=(0,) * (count + 1), start=count)])], device)
+        padded = embeddings.new_zeros((1, rows.ids.shape[1], embeddings.shape[1]))
+        padded[0, :count] = embeddings
+        keep = torch.zeros(1, dtype=torch.long, device=device)
+        _, added = self.run(model, rows, EMPTY, keep, embeddings=padded)
+        return Prefix(tokens=(), layers=tuple(_first(count, added)), virtual=count)
 
     def rows(self, tries: Sequence[Row], device: torch.device) -> Rows:
         """Tries side by side, as wide as the kernels like them."""
         return Rows.of(tries, device, aligned=cascade.ALIGNED if self.separate else 1)
 
     def run(
-        self, model: Any, rows: Rows, prefix: Prefix, keep: torch.Tensor
+        self, model: Any, rows: Rows, prefix: Prefix, keep: torch.Tensor, *, embeddings: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, tuple[KeysAndValues, ...]]:
-        """Logits at the flat positions `keep` of (B, T), (N, V), in the model's own type; and what each layer added."""
-        length = len(prefix.tokens)
+        """Logits at the flat positions `keep` of (B, T), (N, V), in the model's own type; and what each layer added.
+
+        `embeddings`, (B, T, width of the model), stand in place of the rows' tokens.
+        """
+        length = prefix.length
         held = 0 if self.separate else length  # prefix positions that the cache shows to the model
         shown = prefix.layers if held else [None] * self._layers
         cache = Cache(layers=[_PrefixLayer(part) for part in shown])
         with _head_at(model, keep), self._attention(cascade.Scene(prefix=prefix.layers)):
             logits = model(
-                input_ids=rows.ids,
+                **({"input_ids": rows.ids} if embeddings is None else {"inputs_embeds": embeddings}),
                 attention_mask=self._mask(model, lambda window: rows.sees(held, window)),
                 position_ids=rows.depth + length,
                 past_key_values=cache,
@@ -160,7 +179,7 @@ class SharedForward:
         if self.separate:
             with self._attention(cascade.Scene(prefix=prefix.layers, used=(at + 1).int())):
                 return self._one_token(
-                    model, tokens, at + len(prefix.tokens), torch.ones_like(at)[:, None, None, None], cache
+                    model, tokens, at + prefix.length, torch.ones_like(at)[:, None, None, None], cache
                 )
         column = torch.arange(width, device=at.device)
 
@@ -203,6 +222,17 @@ class SharedForward:
                 return torch.zeros(sees.shape, dtype=model.dtype, device=sees.device).masked_fill_(
                     ~sees, torch.finfo(model.dtype).min
                 )
+
+
+def _first(count: int, added: Sequence[KeysAndValues]) -> list[KeysAndValues]:
+    """The first positions of what one row added, layer by layer."""
+    own = slice(None, count)
+    return [(keys[:, :, own].contiguous(), values[:, :, own].contiguous()) for keys, values in added]
+
+
+def _behind(before: KeysAndValues, added: KeysAndValues) -> KeysAndValues:
+    keys, values = (torch.cat(pair, dim=-2) for pair in zip(before, added, strict=True))
+    return keys, values
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Slots:
         self._forward = forward
         self._prefix = prefix
         self._count = count
-        self._first = 0 if forward.separate else len(prefix.tokens)  # where a slot's own positions begin
+        self._first = 0 if forward.separate else prefix.length  # where a slot's own positions begin
         self._width = self._first + width + STEPS
         self._layers: list[_SlotLayer] = []
         self._graph: _Graph | None = None

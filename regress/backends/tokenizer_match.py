@@ -1,4 +1,4 @@
-"""Does the adapter bring another chat template, vocabulary or end token than its base? Read from files, nothing run."""
+"""Does a candidate bring another chat template, vocabulary or end token than its base? Read from files alone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
 def compare_tokenizers(base: Path, adapter: Path) -> list[Check]:
-    """Chat template, special tokens and vocabulary of the adapter's folder against the base's.
+    """Chat template, special tokens and vocabulary of the candidate's folder against the base's.
 
     Evaluation uses the base's; an adapter that needs others would be served with what it was not judged with, so any
-    difference fails. Files that the adapter's folder does not have are taken to be the base's.
+    difference fails. Files that the candidate's folder does not have are taken to be the base's.
     """
     checks = [_template(base, adapter), _special_tokens(base, adapter), _vocabulary(base, adapter)]
     return [check for check in checks if check is not None]
@@ -30,10 +30,10 @@ def _template(base: Path, adapter: Path) -> Check:
     return Check(
         name="template-matches",
         ok=same,
-        detail=("the adapter brings none of its own" if own is None else "equal to the base's")
+        detail=("the candidate brings none of its own" if own is None else "equal to the base's")
         if same
-        else "the adapter was saved with another chat template than the locked base's: it would be judged with one and "
-        "served with the other. Put that template beside the base and lock again, or save the adapter without it",
+        else "the candidate was saved with another chat template than the locked base's: it would be judged with one "
+        "and served with the other. Put that template beside the base and lock again, or save the candidate without it",
     )
 
 
@@ -62,9 +62,9 @@ def _vocabulary(base: Path, adapter: Path) -> Check | None:
     return Check(
         name="vocabulary-matches",
         ok=same,
-        detail="the adapter's tokenizer is the base's"
+        detail="the candidate's tokenizer is the base's"
         if same
-        else "the adapter's tokenizer.json has another vocabulary than the locked base's",
+        else "the candidate's tokenizer.json has another vocabulary than the locked base's",
     )
 
 

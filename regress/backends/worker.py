@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Batch, Engine, Lone, Request
+from regress.backends.protocol import Batch, Engine, Lone, Request, Windowed
 from regress.backends.quiet import quiet_libraries
 from regress.errors import BackendError, Refused
 from regress.schema import Check, Precision, Suite, Variant
@@ -38,11 +38,18 @@ class Identity:
     name: str
     precision: Precision
     device: str
+    context_window: int | None  # of a Windowed one
     batch_policy: str
 
     @classmethod
     def of(cls, engine: Engine) -> Identity:
-        return cls(name=engine.name, precision=engine.precision, device=engine.device, batch_policy=engine.batch_policy)
+        return cls(
+            name=engine.name,
+            precision=engine.precision,
+            device=engine.device,
+            context_window=engine.context_window if isinstance(engine, Windowed) else None,
+            batch_policy=engine.batch_policy,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

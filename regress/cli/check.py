@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from regress.backends.adapter_files import refuse_unexpected
+from regress.backends.candidate_files import refuse_unexpected
 from regress.cli.console import Bar
 from regress.cli.deliver import deliver, not_promoted_until_decided
 from regress.cli.options import (

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from regress.backends.model_files import is_checkpoint
 from regress.cli.console import put_json, say
 from regress.errors import Refused
 from regress.report import markdown, terminal, verdict_json
@@ -51,7 +52,9 @@ def refused(adapter: Path, reason: str, checks: Sequence[Check] = ()) -> Decisio
     return Decision(
         ruling=Ruling.REFUSED,
         lock=None,
-        candidate=Candidate(kind="adapter", digest="", path=str(adapter), trained_under_lock=None),
+        candidate=Candidate(
+            kind="model" if is_checkpoint(adapter) else "adapter", digest="", path=str(adapter), trained_under_lock=None
+        ),
         suites=(),
         checks=tuple(checks),
         reasons=(reason,),

@@ -32,12 +32,16 @@ WorkersOption = Annotated[
 ]
 AdapterArgument = Annotated[
     Path,
-    typer.Argument(help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors).", metavar="ADAPTER"),
+    typer.Argument(
+        help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors), or a fine-tuned model's.",
+        metavar="ADAPTER",
+    ),
 ]
 AdaptersArgument = Annotated[
     list[Path],
     typer.Argument(
-        help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors), or several.", metavar="ADAPTER"
+        help="PEFT adapter folder (adapter_config.json, adapter_model.safetensors), or a model's; or several.",
+        metavar="ADAPTER",
     ),
 ]
 HERE = Path()

@@ -14,19 +14,21 @@ from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption, Wo
 from regress.cli.task_suites import ready_to_score
 from regress.errors import UsageError
 from regress.report.noise import noise_table
-from regress.schema import Exit, VariantKind
+from regress.schema import Exit, Variant, VariantKind, answered_as
 from regress.suite import read_project
 from regress.suite.project import parse_variant
 
 if TYPE_CHECKING:
-    from regress.run.bench import Bench
+    from regress.run.bench import Bench, CandidateBench
 
 
 def run(
     variant: Annotated[
         str, typer.Argument(help="base, adapter or merged; with @fp32, @bf16 or @nf4 behind it if wanted.")
     ],
-    adapter: Annotated[Path | None, typer.Option(help="Adapter folder, for adapter and merged.")] = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="Adapter folder, or a fine-tuned model's, for adapter and merged.")
+    ] = None,
     write_merged: Annotated[
         Path | None, typer.Option(help="Also write the merged model to this new folder (variant merged).")
     ] = None,
@@ -52,7 +54,7 @@ def run(
         raise UsageError("--write-merged belongs to the variant merged.")
     if again and parsed.kind is not VariantKind.BASE:
         raise UsageError("--again belongs to the variant base: it measures the machine, not a candidate.")
-    from regress.run.bench import Mode, adapter_bench, evaluate, open_bench
+    from regress.run.bench import Mode, candidate_bench, evaluate, open_bench
     from regress.run.engines import load_engine
 
     bench = ready_to_score(open_bench(read_project(project)))
@@ -65,7 +67,8 @@ def run(
                 twice = evaluate(bench, None, [parsed], engine_for=engine_for, progress=progress, mode=Mode.AGAIN)
                 return _show_noise(bench, folders[parsed], twice[parsed], as_json=json)
         else:
-            with adapter_bench(bench, adapter) as candidate:
+            with candidate_bench(bench, adapter) as candidate:
+                parsed = _answered(candidate, parsed, write_merged)
                 folders = evaluate(
                     bench, candidate, [parsed], engine_for=engine_for, progress=progress, write_merged=write_merged
                 )
@@ -76,6 +79,19 @@ def run(
     if json:
         put_json({str(name): str(folder) for name, folder in folders.items()})
     return 0
+
+
+def _answered(candidate: CandidateBench, variant: Variant, write_merged: Path | None) -> Variant:
+    """The variant as which this candidate answers; raises AdapterError or UsageError where it cannot."""
+    from regress.run.wanted import refuse_unanswerable
+
+    refuse_unanswerable(candidate.files.form, [variant])
+    if candidate.is_model and write_merged is not None:
+        raise UsageError("--write-merged is for adapters: a model of its own is written already.")
+    (answered,) = answered_as(candidate.record.kind, [variant])
+    if answered != variant:
+        say(f"· a model of its own answers {variant} as {answered}")
+    return answered
 
 
 def _show_noise(bench: Bench, base: Path, again: Path, *, as_json: bool) -> int:

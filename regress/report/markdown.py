@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from regress.report import serving
+from regress.report import attribution, serving
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
@@ -53,6 +53,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
             parts += _example(comparison, flip)
     parts += _serving(decision)
     parts += _beside(decision)
+    parts += _attribution(decision)
     parts += _evidence(decision)
     return "\n".join(parts).rstrip() + "\n"
 
@@ -63,6 +64,16 @@ def _beside(decision: Decision) -> list[str]:
     rows = _table(decision.beside.suites) if decision.beside.suites else []
     missing = [f"- {escaped(reason)}" for reason in decision.beside.missing]
     return [f"## Beside the lock: {BESIDE}", "", *rows, *missing, *([""] if missing else [])]
+
+
+def _attribution(decision: Decision) -> list[str]:
+    if decision.attribution is None or not decision.attribution.shares:
+        return []
+    rows = [f"| {' | '.join(attribution.cells(row))} |" for row in attribution.told(decision)]
+    ruler = "|" + "|".join("---" if title in attribution.WORDS else "--:" for title in attribution.HEADER) + "|"
+    table = [f"| {' | '.join(attribution.HEADER)} |", ruler, *rows, ""] if rows else []
+    notes = [f"- {escaped(note)}" for note in attribution.notes(decision.attribution)]
+    return [f"## {attribution.TITLE.capitalize()}", "", *table, *notes, ""]
 
 
 def _serving(decision: Decision) -> list[str]:
@@ -139,7 +150,7 @@ def _evidence(decision: Decision) -> list[str]:
     lines = ["## What it rests on", ""]
     if decision.candidate:
         known = "under this lock" if decision.candidate.trained_under_lock else "without a training record"
-        lines.append(f"- adapter `{decision.candidate.digest}`, trained {known}")
+        lines.append(f"- {decision.candidate.kind} `{decision.candidate.digest}`, trained {known}")
     if decision.lock:
         lines.append(f"- lock `{decision.lock}`")
     if (spent := attempt(decision)) is not None:

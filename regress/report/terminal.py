@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from regress.report import serving
+from regress.report import attribution, serving
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
@@ -54,6 +54,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     parts += _open(decision)
     parts += _serving(decision)
     parts += _beside(decision)
+    parts += _attribution(decision)
     if (spent := attempt(decision)) is not None:
         parts += [Text(""), Text(spent, style="dim")]
     return Group(*parts)
@@ -66,6 +67,23 @@ def _beside(decision: Decision) -> list[RenderableType]:
     rows = decision.beside.suites
     missing = [Padding(Text(visible(reason)), (0, 0, 0, 2)) for reason in decision.beside.missing]
     return [Text(""), Text(BESIDE, style="dim"), *([_table(rows)] if rows else []), *missing]
+
+
+def _attribution(decision: Decision) -> list[RenderableType]:
+    """Which step lost how much, where the table above does not say so already."""
+    rows = attribution.told(decision)
+    if decision.attribution is None or not attribution.says_more(rows):
+        return []
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    for title in attribution.HEADER:
+        left = title in attribution.WORDS
+        table.add_column(title, justify="left" if left else "right", no_wrap=title != "suite", overflow="fold")
+    for row in rows:
+        table.add_row(*map(visible, attribution.cells(row)))
+    notes = [
+        Padding(Text(visible(note, 400), style="dim"), (0, 0, 0, 2)) for note in attribution.notes(decision.attribution)
+    ]
+    return [Text(""), Text(attribution.TITLE, style="dim"), Padding(table, (0, 0, 0, 2)), *notes]
 
 
 def _serving(decision: Decision) -> list[RenderableType]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from regress.schema import (
     VERDICT_FORMAT,
+    Attribution,
     Beside,
     Decision,
     Detected,
@@ -40,6 +41,30 @@ def as_object(decision: Decision) -> dict[str, Any]:
         "reasons": [_text(reason) for reason in decision.reasons],
         "beside": decision.beside and _beside(decision.beside),
         "serving": [_serving(found) for found in decision.serving],
+        "attribution": decision.attribution and _attribution(decision.attribution),
+    }
+
+
+def _attribution(attribution: Attribution) -> dict[str, Any]:
+    """Which step lost how much; reported, it decides nothing."""
+    return {
+        "steps": [
+            {
+                "cause": share.cause.value,
+                "from": share.before,
+                "to": share.after,
+                "suite": share.suite,
+                "n": share.counts.n,
+                "lost": share.counts.lost,
+                "gained": share.counts.gained,
+                "delta": share.delta,
+                "ci90": None if share.ci90 is None else list(share.ci90),
+                "p_lost": share.p_lost,
+            }
+            for share in attribution.shares
+        ],
+        "parity": [{**asdict(one), "detail": _text(one.detail)} for one in attribution.parity],
+        "missing": [_text(reason) for reason in attribution.missing],
     }
 
 

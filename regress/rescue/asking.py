@@ -11,7 +11,7 @@ from regress.backends.protocol import Engine
 from regress.errors import StoreError
 from regress.lock.promise import Loaded
 from regress.run.bench import CandidateBench, Job, Resident, manifest_of, prepare
-from regress.run.judge import run_folders
+from regress.run.found import run_folders
 from regress.run.looks import Portions
 from regress.run.replay import check_asked
 from regress.run.session import Questions, run_variant

@@ -17,7 +17,7 @@ from regress.gate import judge
 from regress.lock.promise import Loaded
 from regress.rescue.asking import Asking, Outcomes, Part, asking
 from regress.rescue.bisection import Hunt, alpha_each
-from regress.run.bench import Job, adapter_bench
+from regress.run.bench import Job, candidate_bench
 from regress.run.judge import compared
 from regress.run.looks import LOOKS, LookByLook
 from regress.schema import Bisection, Policy, Role, Step, Suite, SuiteVerdict, Verdict
@@ -83,7 +83,7 @@ def _ask(row: _Row, runs: Asking, place: int, hunts: Sequence[Hunt]) -> None:
     clean = row.private / f"checkpoint-{place}"
     if not clean.exists():
         take_adapter(checkpoint, clean)
-    with adapter_bench(row.job.bench, clean) as candidate:
+    with candidate_bench(row.job.bench, clean) as candidate:
         row.digests[place] = candidate.record.digest
         suites = {hunt.suite: row.job.bench.loaded.suite(hunt.suite) for hunt in hunts}
         parts = [_part(suite, row.policy) for suite in suites.values()]

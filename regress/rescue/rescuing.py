@@ -24,7 +24,7 @@ from regress.rescue.asking import Answered, Asking, Outcomes, Part, asking
 from regress.rescue.halves import Halves, split
 from regress.rescue.portions import SelectionHalf
 from regress.rescue.search import proposal, search, slack
-from regress.run.bench import Job, adapter_bench
+from regress.run.bench import Job, candidate_bench
 from regress.run.judge import training_check
 from regress.run.looks import AllAtOnce
 from regress.schema import (
@@ -101,7 +101,7 @@ def rescue(job: Job, adapter: Path, target: Path, *, confirm: bool = True) -> Re
     _refuse_timed(bench.loaded.suites)
     halves = split(bench.loaded.suites)
     with tempfile.TemporaryDirectory(prefix="regress-") as private:
-        with adapter_bench(bench, adapter) as candidate:
+        with candidate_bench(bench, adapter) as candidate:
             files = open_adapter(adapter, Path(private) / "source")
             if files.digest != candidate.record.digest:
                 raise AdapterError(f"{adapter} changed while it was read. Leave it alone, and rescue again.")
@@ -204,7 +204,7 @@ def _measured(case: _Case, runs: Asking, strength: Strength, part: Part) -> Prob
     """One strength on the selection half, by the gate that would be asked to confirm it."""
     case.job.progress.say(f"strength {strength}")
     copy = _copy(case, strength)
-    with adapter_bench(case.job.bench, copy) as candidate:
+    with candidate_bench(case.job.bench, copy) as candidate:
         comparisons = [
             compared
             for answered in runs.candidate([part], candidate, [runs.selecting])
@@ -295,7 +295,7 @@ def _confirmed(case: _Case, runs: Asking, copy: Path, target: Path) -> Decision:
     """The gate's decision on the confirmation half, in every locked variant: one attempt, entered before asking."""
     bench = case.job.bench
     case.job.progress.say("confirming on the other half")
-    with adapter_bench(bench, copy) as candidate:
+    with candidate_bench(bench, copy) as candidate:
         record = replace(candidate.record, path=str(target))
         attempt = record_attempt(
             bench.loaded.project.baselines, bench.lock, f"{record.digest}#half", now=datetime.now(UTC)

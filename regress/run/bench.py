@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from regress.backends.adapter_files import AdapterFiles, open_adapter
+from regress.backends.candidate_files import CandidateFiles, open_candidate
 from regress.backends.protocol import Engine, release
 from regress.backends.tokenizer_match import compare_tokenizers
 from regress.errors import AdapterError, Refused
@@ -22,16 +23,18 @@ from regress.hashing.models import ModelFiles, locate_model, read_model
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
-from regress.run.judge import run_folders, trained_under_lock
+from regress.run.found import run_folders
+from regress.run.judge import trained_under_lock
 from regress.run.kept_checks import store_preflight
 from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
+from regress.run.own_weights import BaseSeen, own_checks, preflight_beside, refuse_timing
 from regress.run.preflight import Prints, canaries, preflight
 from regress.run.progress import Progress
 from regress.run.serving import needs_timing, time_alone
 from regress.run.session import Questions, render, run_variant, settings_digest
 from regress.run.wanted import by_precision
-from regress.schema import Candidate, Check, Manifest, Precision, Variant, VariantKind
+from regress.schema import Candidate, Check, Form, Manifest, Precision, Variant, VariantKind
 from regress.store.runs import load_run
 from regress.suite import Project, read_suites
 
@@ -79,39 +82,56 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class CandidateBench:
-    """An adapter in its private copy, and what was checked about it so far."""
+    """A candidate in its private copy, and what was checked about it so far."""
 
-    files: AdapterFiles
+    files: CandidateFiles
     record: Candidate
     checks: list[Check]
 
+    @property
+    def is_model(self) -> bool:
+        """Whether it has weights of its own, so that nothing is attached to the base."""
+        return self.files.form is Form.MODEL
+
+    @property
+    def served(self) -> Path:
+        """Where a model of its own is loaded from."""
+        return self.files.folder.parent / "served"
+
 
 @contextmanager
-def adapter_bench(bench: Bench, adapter: Path) -> Iterator[CandidateBench]:
-    """A private copy of the adapter for as long as the block lasts, hashed before and after."""
+def candidate_bench(bench: Bench, source: Path) -> Iterator[CandidateBench]:
+    """A private copy of an adapter or a model for as long as the block lasts, hashed before and after."""
     with tempfile.TemporaryDirectory(prefix="regress-") as private:
-        files = open_adapter(adapter, Path(private) / "adapter")
+        files = open_candidate(source, Path(private) / "copy")
         under_lock = trained_under_lock(files.training_record, bench.lock)
-        record = Candidate(kind="adapter", digest=files.digest, path=str(adapter), trained_under_lock=under_lock)
+        record = Candidate(kind=files.form.kind, digest=files.digest, path=str(source), trained_under_lock=under_lock)
         checks = [
             Check(name="base-is-locked", ok=True, detail=_base_detail(files, under_lock)),
             *compare_tokenizers(bench.base.folder, files.folder),
             *_rescue_checks(files),
         ]
         _stop_on_failure(checks)
-        yield CandidateBench(files=files, record=record, checks=checks)
+        candidate = CandidateBench(files=files, record=record, checks=checks)
+        if candidate.is_model:
+            checks += own_checks(bench.base, files.folder, candidate.served)
+        yield candidate
         verify_copy(files.files, files.folder, refuse=AdapterError)
 
 
 class Resident:
     """The base at one precision, loaded when it is first needed; adapters are attached to it one after the other.
 
+    Another `folder` than the base's is that of a model of its own, to which nothing is attached.
+
     With `watched` it is compared, before each further adapter, with what it was when it was loaded, bit for bit.
     """
 
-    def __init__(self, job: Job, precision: Precision, *, watched: bool = False) -> None:
+    def __init__(self, job: Job, precision: Precision, *, watched: bool = False, folder: Path | None = None) -> None:
         self._job = job
-        self._precision = precision
+        self.precision = precision
+        self._folder = folder or job.bench.base.folder
+        self._is_base = folder is None
         self._watched = watched
         self._engine: Engine | None = None
         self._questions: Questions | None = None
@@ -149,10 +169,11 @@ class Resident:
             raise self._failure
         bench = self._job.bench
         settings = bench.loaded.project.file.engine
-        self._job.progress.say(f"loading the base ({bench.base.folder.name}, {self._precision})")
+        what = f"the base ({self._folder.name}, " if self._is_base else "the candidate's own weights ("
+        self._job.progress.say(f"loading {what}{self.precision})")
         tokens = None if settings.batch_tokens == "auto" else settings.batch_tokens
         try:
-            self._engine = engine = self._job.engine_for(bench.base.folder, self._precision, settings.device, tokens)
+            self._engine = engine = self._job.engine_for(self._folder, self.precision, settings.device, tokens)
             self._questions = questions = self._questions or render(engine, bench.loaded)
             for line in questions.cut():
                 self._job.progress.say(line)
@@ -175,11 +196,53 @@ def prepare(job: Job, candidate: CandidateBench, resident: Resident, *, keep: bo
     """
     engine, questions = resident.as_base()
     job.progress.say("preflight")
-    candidate.checks += preflight(engine, questions, str(candidate.files.folder))
+    candidate.checks += preflight(engine, questions, str(candidate.files.folder), candidate.files.virtual_tokens)
+    _keep(job, candidate, keep=keep)
+    return engine, questions
+
+
+def _keep(job: Job, candidate: CandidateBench, *, keep: bool) -> None:
     if keep:
         store_preflight(job.bench.loaded.project, job.bench.lock, candidate.files.digest, candidate.checks)
     _stop_on_failure(candidate.checks)
-    return engine, questions
+
+
+def run_model(
+    job: Job,
+    candidate: CandidateBench,
+    resident: Resident,
+    variants: Sequence[Variant],
+    folders: dict[Variant, Path],
+    *,
+    keep: bool = True,
+) -> None:
+    """Runs of the base and of a candidate with weights of its own, one after the other: both never lie in memory.
+
+    The base is asked first, what is compared with it remembered, and its weights let go.
+    """
+    refuse_timing(job.bench.loaded.suites)
+    if job.serving:
+        job.progress.say("single prompts are not timed: a model of its own never lies in memory beside the base")
+    seen = _base_seen(job, resident, [v for v in variants if v.kind is VariantKind.BASE], folders)
+    own = [variant for variant in variants if variant.kind is not VariantKind.BASE]
+    resident.drop()
+    gc.collect()  # modules stand in circles, so dropping them frees nothing yet
+    if not own:
+        return
+    with Resident(job, resident.precision, folder=candidate.served) as beside:
+        engine, questions = beside.as_base()
+        job.progress.say("preflight")
+        candidate.checks += preflight_beside(engine, questions, seen)
+        _keep(job, candidate, keep=keep)
+        run_all(job, candidate, engine, seen.questions, own, folders)
+
+
+def _base_seen(job: Job, resident: Resident, bases: Sequence[Variant], folders: dict[Variant, Path]) -> BaseSeen:
+    """A function of its own, so that nothing holds these weights while others are loaded."""
+    engine, questions = resident.as_base()
+    seen = BaseSeen.of(engine, questions)
+    run_all(job, None, engine, questions, bases, folders)
+    return seen
 
 
 def run_all(
@@ -191,11 +254,12 @@ def run_all(
     folders: dict[Variant, Path],
 ) -> None:
     """A sealed run of each variant, its folder entered in `folders`, which holds those of before."""
+    attached = candidate is None or not candidate.is_model  # own weights are the engine's base
     for variant in variants:
-        engine.use(variant)
+        engine.use(variant if attached else replace(variant, kind=VariantKind.BASE))
         folders[variant] = _run(job, candidate, variant, engine, questions, _portions(job, candidate, variant, folders))
     own = {variant: folders[variant] for variant in variants if variant.kind is not VariantKind.BASE}
-    if job.serving or any(needs_timing(job.bench.loaded, folder) for folder in own.values()):
+    if attached and (job.serving or any(needs_timing(job.bench.loaded, folder) for folder in own.values())):
         time_alone(engine, questions, job.bench.base.folder, own, job.progress)
 
 
@@ -231,6 +295,9 @@ def _evaluate_group(
     write_merged: Path | None,
 ) -> None:
     """A function of its own, so that nothing holds these weights while those of the next precision are loaded."""
+    if candidate is not None and candidate.is_model:
+        run_model(job, candidate, resident, group, folders)
+        return
     engine, questions = resident.as_base() if candidate is None else prepare(job, candidate, resident)
     run_all(job, candidate, engine, questions, group, folders)
     if write_merged is not None:
@@ -307,7 +374,7 @@ def _stop_on_failure(checks: Sequence[Check]) -> None:
         raise AdapterError("; ".join(f"{check.name}: {check.detail}" for check in failed) + ".")
 
 
-def _rescue_checks(files: AdapterFiles) -> list[Check]:
+def _rescue_checks(files: CandidateFiles) -> list[Check]:
     """What a verdict on a rescued adapter is worth, said wherever there is one."""
     if files.rescue_note is None:
         return []
@@ -318,7 +385,7 @@ def _rescue_checks(files: AdapterFiles) -> list[Check]:
     return [Check(name="rescued", ok=True, detail=detail)]
 
 
-def _base_detail(files: AdapterFiles, under_lock: bool) -> str:
+def _base_detail(files: CandidateFiles, under_lock: bool) -> str:
     if under_lock:
         return "the training record names the locked base's weights"
-    return f"no training record; the adapter calls its base {files.base_name!r}, and a name proves nothing"
+    return f"no training record; the {files.form.kind} calls its base {files.base_name!r}, and a name proves nothing"

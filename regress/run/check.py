@@ -15,14 +15,15 @@ from regress.run.bench import (
     Job,
     Mode,
     Resident,
-    adapter_bench,
+    candidate_bench,
     prepare,
     run_all,
+    run_model,
 )
 from regress.run.judge import Judgement, judge
 from regress.run.progress import Progress
 from regress.run.session import Questions
-from regress.run.wanted import Group, Wanted, groups
+from regress.run.wanted import Group, Wanted, groups, refuse_unanswerable
 from regress.schema import Check, Variant
 
 
@@ -118,11 +119,15 @@ def _go_on(job: Job, case: _Case, resident: Resident, group: Group, wanted: Want
     """One adapter at one precision; with `last` it is judged."""
     bench, judgement = job.bench, None
     try:
-        with adapter_bench(bench, case.checked.adapter) as candidate:
+        with candidate_bench(bench, case.checked.adapter) as candidate:
             case.take_up(candidate)
-            ready = None
-            if group.locked:
-                ready = prepare(job, candidate, resident, keep=not wanted.left_out)
+            refuse_unanswerable(candidate.files.form, wanted.locked)
+            wanted, group = wanted.as_answered(candidate.record.kind), group.as_answered(candidate.record.kind)
+            keep, ready = not wanted.left_out, None
+            if group.locked and candidate.is_model:
+                run_model(job, candidate, resident, group.locked, case.folders, keep=keep)
+            elif group.locked:
+                ready = prepare(job, candidate, resident, keep=keep)
                 run_all(job, candidate, *ready, group.locked, case.folders)
             if group.extra:
                 _run_beside(job, case, candidate, resident, group, ready)
@@ -149,8 +154,11 @@ def _run_beside(
     own = replace(candidate, checks=[])
     folders = {**case.folders, **case.beside}
     try:
-        engine, questions = ready or prepare(job, own, resident, keep=False)
-        run_all(job, own, engine, questions, group.extra, folders)
+        if candidate.is_model:
+            run_model(job, own, resident, group.extra, folders, keep=False)
+        else:
+            engine, questions = ready or prepare(job, own, resident, keep=False)
+            run_all(job, own, engine, questions, group.extra, folders)
     except Refused as refusal:
         not_run = [str(variant) for variant in group.extra if variant not in folders]
         case.missing.append(f"{', '.join(not_run)} could not be run: {_without_frames(refusal)}")

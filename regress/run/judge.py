@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from regress.backends.protocol import settled_precision
 from regress.diff import check_comparable, compare, confirmed_failures, look_counts, screen
-from regress.early import look_sizes
-from regress.errors import ComparisonError, LockError, Refused, StoreError
+from regress.errors import LockError, Refused, StoreError
 from regress.gate import decide, inform
 from regress.hashing.files import digest_file
 from regress.labels import Labelled, read_labels
 from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
-from regress.lock.promise import ITEM_ORDER_SEED, Loaded
-from regress.plan import item_order
+from regress.lock.promise import Loaded
+from regress.run.attribution import attribute
+from regress.run.found import find_runs, load_locked, other_runs
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
-from regress.run.session import settings_digest
 from regress.run.wanted import Wanted, base_at
 from regress.safety import detected, expectation
 from regress.schema import (
@@ -30,20 +26,18 @@ from regress.schema import (
     Candidate,
     Check,
     Decision,
-    Manifest,
     Policy,
-    Precision,
     ServingComparison,
     Suite,
     SuiteComparison,
     Variant,
     VariantKind,
+    answered_as,
 )
 from regress.serving import Sides, margin_comparisons, margin_name, serving_comparisons
 from regress.store.codec import seal_digest
-from regress.store.runs import StoredRun, is_sealed, load_run, read_manifest, run_name
+from regress.store.runs import StoredRun, is_sealed, run_name
 from regress.store.serving import SERVING, read_served
-from regress.suite import Project
 from regress.suite.project import parse_variant
 
 
@@ -71,8 +65,8 @@ def judge(
     Raises StoreError when a locked variant has no sealed run or one is damaged, ComparisonError when two differ in
     something undeclared.
     """
-    wanted = wanted or Wanted.of(loaded.project.variants, None)
-    runs = _find_runs(loaded, lock, candidate.digest, wanted.locked)
+    wanted = (wanted or Wanted.of(loaded.project.variants, None)).as_answered(candidate.kind)
+    runs = find_runs(loaded, lock, candidate.digest, wanted.locked)
     bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
     labels = _labels(loaded)
     comparisons = _comparisons(loaded, runs, wanted.locked if bases else (), labels)
@@ -80,11 +74,11 @@ def judge(
     attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
     left_out = tuple(map(str, wanted.left_out))
     expected = {
-        (name, text)
+        (name, str(variant))
         for suite in loaded.suites
         for name in (suite.name, *(margin_name(suite, figure) for figure in suite.serving))
-        for text in lock.variants
-        if bases and parse_variant(text).kind is not VariantKind.BASE and text not in left_out
+        for variant in answered_as(candidate.kind, map(parse_variant, lock.variants))
+        if bases and variant.kind is not VariantKind.BASE and str(variant) not in left_out
     }
     decision = decide(
         comparisons,
@@ -103,6 +97,18 @@ def judge(
         decision = replace(decision, beside=Beside(suites=verdicts, missing=(*missing, *extra.missing)))
         runs |= extra.runs
     decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
+    settled = {parse_variant(run.manifest.variant): run for run in runs.values()}
+    others, unread = other_runs(loaded, lock, candidate.digest, settled)
+    attribution = attribute(
+        loaded,
+        settled | others,
+        candidate,
+        checks=made,
+        attempt=attempt,
+        known=_by_pair(comparisons, runs),
+        unread=unread,
+    )
+    decision = replace(decision, attribution=attribution)
     return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals)
 
 
@@ -131,6 +137,14 @@ def _comparisons(
             comparisons.append(replace(found, detected=detected(suite, found, before, after, labels)))
         comparisons += margin_comparisons(_sides(loaded, base, run, variant))
     return comparisons
+
+
+def _by_pair(
+    comparisons: Sequence[SuiteComparison], runs: Mapping[Variant, StoredRun]
+) -> dict[tuple[str, Variant, Variant], SuiteComparison]:
+    """What was compared, by suite, base variant and candidate variant, precisions resolved."""
+    settled = {str(variant): parse_variant(run.manifest.variant) for variant, run in runs.items()}
+    return {(c.suite, parse_variant(c.against), settled[c.variant]): c for c in comparisons}
 
 
 def _serving(loaded: Loaded, runs: Mapping[Variant, StoredRun]) -> tuple[ServingComparison, ...]:
@@ -169,7 +183,7 @@ def _beside(
     found = dict(runs)
     for variant in sorted(variants, key=lambda v: v.kind is not VariantKind.BASE):  # their bases first
         try:
-            known = found | _find_runs(loaded, lock, adapter, [variant], found)
+            known = found | find_runs(loaded, lock, adapter, [variant], found)
             comparisons += _comparisons(loaded, known, [variant], labels)
         except Refused as refusal:
             missing.append(f"{variant} is not compared: {refusal}")
@@ -210,12 +224,6 @@ def _labels(loaded: Loaded) -> list[Labelled]:
     return read_labels(loaded.project.baselines) if asked else []
 
 
-def run_folders(project: Project) -> list[Path]:
-    """Every run folder of the project: the base's beside the lock, the candidates' under runs/."""
-    parents = (project.baselines / "runs", project.runs)
-    return sorted(path.parent for parent in parents if parent.is_dir() for path in parent.glob("*/manifest.json"))
-
-
 def trained_under_lock(record: Mapping[str, Any] | None, lock: Lock) -> bool:
     """Whether the adapter's training record names this lock; raises LockError when it names another or another base."""
     if record is None:
@@ -240,7 +248,7 @@ def find_again(loaded: Loaded, lock: Lock, base: StoredRun) -> StoredRun | None:
     """The sealed second run of the same base, where there is one."""
     wanted = replace(base.manifest, batch_policy=AGAIN + base.manifest.batch_policy)
     folder = loaded.project.baselines / "runs" / run_name(wanted)
-    return _load(folder, loaded, lock) if is_sealed(folder) else None
+    return load_locked(folder, loaded, lock) if is_sealed(folder) else None
 
 
 def training_check(candidate: Candidate, policy: Policy) -> Check:
@@ -251,100 +259,6 @@ def training_check(candidate: Candidate, policy: Policy) -> Check:
         ok=known or not policy.require_training_record,
         detail="trained under this lock" if known else "no training record: whether the lock came first is not known",
     )
-
-
-# --- finding runs -----------------------------------------------------------------------------------------------------
-
-
-def _find_runs(
-    loaded: Loaded,
-    lock: Lock,
-    adapter: str,
-    variants: Sequence[Variant],
-    known: Mapping[Variant, StoredRun] = MappingProxyType({}),
-) -> dict[Variant, StoredRun]:
-    """One verified run for each of the variants. Where several fit, the one that was sealed last.
-
-    Those that are comparable to the ones chosen before, and to what is `known`, are preferred.
-    """
-    available: list[tuple[Path, Manifest]] = []
-    for folder in run_folders(loaded.project):
-        manifest = read_manifest(folder)
-        if manifest.lock == lock.digest and manifest.adapter in (None, adapter):
-            available.append((folder, manifest))
-    found: dict[Variant, StoredRun] = {}
-    for variant in sorted(variants, key=lambda v: v.kind is VariantKind.BASE):  # candidates first
-        fitting = [
-            (folder, manifest)
-            for folder, manifest in available
-            if is_sealed(folder) and _fits(_settled(variant, manifest, loaded), manifest, adapter)
-        ]
-        if not fitting:
-            raise StoreError(
-                f"there is no sealed run of {variant} under this lock. Run `regress check` for this adapter."
-            )
-        best = max(
-            fitting,
-            key=lambda entry: (
-                _machine_fits(entry[1], {**known, **found}),
-                (entry[0] / "seal.json").stat().st_mtime_ns,
-            ),
-        )
-        found[variant] = _load(best[0], loaded, lock)
-    return found
-
-
-def _settled(variant: Variant, manifest: Manifest, loaded: Loaded) -> Variant:
-    """The variant at the precision that `auto` means on the manifest's device."""
-    dtype = loaded.project.file.engine.dtype if variant.precision is Precision.AUTO else variant.precision
-    return replace(variant, precision=settled_precision(dtype, manifest.device))
-
-
-def _fits(wanted: Variant, manifest: Manifest, adapter: str) -> bool:
-    same_weights = manifest.adapter == (None if wanted.kind is VariantKind.BASE else adapter)
-    return same_weights and parse_variant(manifest.variant) == wanted
-
-
-def _machine_fits(manifest: Manifest, found: Mapping[Variant, StoredRun]) -> bool:
-    """Whether this run is comparable to those already chosen (another machine's base may lie beside ours)."""
-    mine = asdict(manifest)
-    return all(
-        mine[field] == value
-        for run in found.values()
-        for field, value in asdict(run.manifest).items()
-        if field not in ("variant", "adapter")
-    )
-
-
-def _load(folder: Path, loaded: Loaded, lock: Lock) -> StoredRun:
-    """A run whose base, items and settings are exactly the locked ones."""
-    run = load_run(folder)
-    locked = lock.promise["base"]
-    for field, digest in (("base", "digest"), ("tokenizer", "tokenizer"), ("template", "template")):
-        if getattr(run.manifest, field) != locked[digest]:
-            raise ComparisonError(
-                f"{folder} was made with another base than the locked one: its {field} is "
-                f"{getattr(run.manifest, field)}, locked is {locked[digest]}. Run it again."
-            )
-    if run.manifest.settings != settings_digest(loaded):
-        raise ComparisonError(f"{folder} was made with other generation settings or scorers. Run it again.")
-    for suite in loaded.suites:
-        given = {id_: outcome.item_digest for id_, outcome in run.outcomes.get(suite.name, {}).items()}
-        if given not in _complete(suite, run.manifest, loaded.project.policy):
-            raise StoreError(f"{folder} does not hold exactly the items of suite {suite.name}. Run it again.")
-    unknown = sorted(set(run.outcomes) - {suite.name for suite in loaded.suites})
-    if unknown:
-        raise StoreError(f"{folder} answers {unknown[0]}, which is no suite of this project. Run it again.")
-    return run
-
-
-def _complete(suite: Suite, manifest: Manifest, policy: Policy) -> list[dict[str, str]]:
-    """The item sets that a complete run may hold: everything, or everything up to one of the looks."""
-    everything = [{item.id: item.digest for item in suite.items}]
-    if not manifest.batch_policy.startswith((LOOKS, SCREEN)) or manifest.adapter is None or not may_stop(suite, policy):
-        return everything
-    order = item_order(suite, ITEM_ORDER_SEED)
-    return [{item.id: item.digest for item in order[:size]} for size in look_sizes(len(order))]
 
 
 def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun]) -> StoredRun:

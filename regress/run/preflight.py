@@ -9,7 +9,8 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from regress.backends.protocol import Engine, Request
+from regress.backends.protocol import Engine, Request, Windowed
+from regress.errors import AdapterError, BackendError
 from regress.lock.promise import ITEM_ORDER_SEED
 from regress.plan import item_order
 from regress.run.session import Questions
@@ -39,34 +40,75 @@ def canaries(questions: Questions) -> list[Request]:
     return chosen
 
 
-def preflight(engine: Engine, questions: Questions, adapter_folder: str) -> list[Check]:
+def preflight(engine: Engine, questions: Questions, adapter_folder: str, virtual_tokens: int = 0) -> list[Check]:
     """Attach the adapter and compare what base, adapter and merged say on the canaries; acts as the base afterwards.
 
-    A check that fails stays in the list; what makes going on pointless (missing tensors, NaN) raises AdapterError.
+    Virtual tokens have no merged variant; the positions that they take must be free in every item. A check that fails
+    stays in the list; what makes going on pointless (missing tensors, NaN) raises AdapterError.
     """
+    if virtual_tokens:
+        _refuse_what_no_longer_fits(engine, questions, virtual_tokens)
     probes = canaries(questions)
     before = engine.fingerprint(probes)
     checks = [_canary(engine, questions, probes, before), *engine.attach(adapter_folder)]
     engine.use(Variant(kind=VariantKind.ADAPTER))
     adapter = engine.fingerprint(probes)
-    engine.use(Variant(kind=VariantKind.MERGED))
-    merged = engine.fingerprint(probes)
+    if virtual_tokens:
+        merging = [_canary(engine, questions, probes, adapter, "virtual-tokens-canary")]
+    else:
+        engine.use(Variant(kind=VariantKind.MERGED))
+        merged = engine.fingerprint(probes)
+        merging = [_merged_differs(before, merged), _merged_agrees(engine.precision, adapter, merged)]
     engine.use(Variant(kind=VariantKind.BASE))
     after = engine.fingerprint(probes)
-    checks += [
-        _adapter_is_on(before, adapter),
-        _base_restored(before, after),
-        _merged_differs(before, merged),
-        _merged_agrees(engine.precision, adapter, merged),
-    ]
-    return [replace(check, name=f"{check.name}@{engine.precision}") for check in checks]
+    checks += [_adapter_is_on(before, adapter), _base_restored(before, after), *merging]
+    return _at(engine.precision, checks)
+
+
+def preflight_model(engine: Engine, questions: Questions, base: Prints) -> list[Check]:
+    """A model of its own that `engine` has loaded: is it answered rightly, and is it another one than the base?"""
+    probes = canaries(questions)
+    prints = engine.fingerprint(probes)
+    return _at(engine.precision, [_canary(engine, questions, probes, prints), _model_differs(base, prints)])
+
+
+def _at(precision: Precision, checks: Sequence[Check]) -> list[Check]:
+    return [replace(check, name=f"{check.name}@{precision}") for check in checks]
+
+
+def _refuse_what_no_longer_fits(engine: Engine, questions: Questions, virtual_tokens: int) -> None:
+    """Raises AdapterError for an item that, behind the virtual tokens, exceeds the context window."""
+    if not isinstance(engine, Windowed):
+        raise BackendError(f"{engine.name} cannot judge virtual tokens: it does not say how long its window is.")
+    for suite in questions.loaded.suites:
+        room = suite.generation.max_new_tokens if suite.ask is Ask.GENERATE else 0
+        for request in questions.requests[suite.name]:
+            # the last token of a choice predicts nothing and takes no position
+            longest = max((len(c) + len(choice) - 1 for c, choice in request.sequences), default=len(request.prompt))
+            if virtual_tokens + longest + room > engine.context_window:
+                raise AdapterError(
+                    f"item {request.item!r} of {suite.name} needs {longest + room} positions behind the adapter's "
+                    f"{virtual_tokens} virtual tokens, and the context window holds {engine.context_window}. Shorten "
+                    "the item, or train fewer virtual tokens."
+                )
+
+
+def _model_differs(base: Prints, model: Prints) -> Check:
+    moved = _largest(base, model)
+    return Check(
+        name="model-differs",
+        ok=0.0 < moved < float("inf"),
+        detail=f"log-probabilities differ from the base's by up to {moved:.3g} nats"
+        if moved > 0.0
+        else f"the model answers exactly like the base on {len(base)} prompts (difference 0.0)",
+    )
 
 
 def _adapter_is_on(base: Prints, adapter: Prints) -> Check:
     moved = _largest(base, adapter)
     return Check(
         name="adapter-is-on",
-        ok=moved > 0.0,
+        ok=0.0 < moved < float("inf"),
         detail=f"log-probabilities move by up to {moved:.3g} nats"
         if moved > 0.0
         else f"the adapter answers exactly like the base on {len(base)} prompts (difference 0.0)",
@@ -103,7 +145,9 @@ def _merged_agrees(precision: Precision, adapter: Prints, merged: Prints) -> Che
     )
 
 
-def _canary(engine: Engine, questions: Questions, probes: Sequence[Request], plain: Prints) -> Check:
+def _canary(
+    engine: Engine, questions: Questions, probes: Sequence[Request], plain: Prints, name: str = "engine-canary"
+) -> Check:
     """Ask all canaries for the likelihood of a token in one padded batch; the answer is known from plain forwards."""
     favourites = plain.argmax(axis=1)
     asked = [
@@ -116,7 +160,7 @@ def _canary(engine: Engine, questions: Questions, probes: Sequence[Request], pla
     gap = float(np.abs(np.array([replies[place].logprobs[0] for place in range(len(asked))]) - known).max())
     tolerance = CANARY_TOLERANCE[engine.precision]
     return Check(
-        name="engine-canary",
+        name=name,
         ok=bool(np.isfinite(gap)) and gap <= tolerance,
         detail=f"batched and plain forward differ by up to {gap:.3g} nats (at most {tolerance:g})",
     )

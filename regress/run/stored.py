@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from regress.backends.adapter_files import read_config, read_training_record, refuse_unexpected
+from regress.backends.adapter_files import read_training_record
+from regress.backends.candidate_files import form_of, refuse_unexpected
 from regress.diff import check_comparable, compare
 from regress.errors import AdapterError, LockError
 from regress.hashing.files import digest_bytes, digest_files
@@ -13,6 +14,7 @@ from regress.lock.lockfile import RELOCK, Lock, read_lock, verify
 from regress.lock.promise import differences, load
 from regress.run.judge import Judgement, judge, trained_under_lock
 from regress.run.kept_checks import load_preflight
+from regress.run.wanted import refuse_unanswerable
 from regress.schema import Candidate, SuiteComparison
 from regress.store.runs import load_run
 from regress.suite import Project, read_suites
@@ -26,9 +28,10 @@ def judge_stored(project: Project, adapter: Path) -> Judgement:
     _verify_base_texts(project, lock)
     refuse_unexpected(adapter)
     files = digest_files(adapter, [path.name for path in adapter.iterdir()], refuse=AdapterError)
-    read_config(adapter)
+    form = form_of(adapter)
+    refuse_unanswerable(form, project.variants)
     candidate = Candidate(
-        kind="adapter",
+        kind=form.kind,
         digest=files.digest,
         path=str(adapter),
         trained_under_lock=trained_under_lock(read_training_record(adapter), lock),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from regress.errors import UsageError
-from regress.schema import Precision, Variant, VariantKind
+from regress.errors import AdapterError, UsageError
+from regress.schema import Form, Precision, Variant, VariantKind, answered_as
 from regress.store.runs import StoredRun
 from regress.suite.project import parse_variant
 
@@ -29,6 +29,13 @@ class Wanted:
             left_out=tuple(variant for variant in locked if variant not in chosen),
             extra=tuple(variant for variant in chosen if variant not in locked),
         )
+
+    def as_answered(self, kind: str) -> Wanted:
+        """The same as a candidate of this kind answers it (`schema.answered_as`); what it answers is not left out."""
+        locked = answered_as(kind, self.locked)
+        left_out = tuple(v for v in answered_as(kind, self.left_out) if v not in locked)
+        extra = tuple(v for v in answered_as(kind, self.extra) if v not in (*locked, *left_out))
+        return Wanted(locked=locked, left_out=left_out, extra=extra)
 
 
 def parse_variants(text: str) -> tuple[Variant, ...]:
@@ -53,6 +60,11 @@ class Group:
     locked: tuple[Variant, ...]
     extra: tuple[Variant, ...]
 
+    def as_answered(self, kind: str) -> Group:
+        """See `Wanted.as_answered`."""
+        own = Wanted(locked=self.locked, extra=self.extra).as_answered(kind)
+        return Group(precision=self.precision, locked=own.locked, extra=own.extra)
+
 
 def groups(wanted: Wanted, default: Precision) -> list[Group]:
     """By precision, those that hold locked variants first; within each, the base first."""
@@ -76,3 +88,14 @@ def by_precision(variants: Sequence[Variant], default: Precision) -> dict[Precis
         precision = default if variant.precision is Precision.AUTO else variant.precision
         found.setdefault(precision, []).append(variant)
     return found
+
+
+def refuse_unanswerable(form: Form, variants: Sequence[Variant]) -> None:
+    """Raises AdapterError where one of the variants cannot exist for this form: no evidence, no decision."""
+    impossible = [str(variant) for variant in variants if variant.kind is VariantKind.MERGED]
+    if form is Form.PROMPT and impossible:
+        raise AdapterError(
+            f"virtual tokens cannot be merged into weights, so {', '.join(impossible)} cannot be answered, which the "
+            "lock demands of every candidate. Where candidates are served attached, take it out of `variants` and "
+            '`regress lock --amend --why "…"`; else train LoRA.'
+        )

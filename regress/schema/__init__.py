@@ -8,6 +8,7 @@ Schema versions of what is written to disk (additive changes keep the number):
     VERDICT_FORMAT 1  reports/verdict.json
 """
 
+from regress.schema.attribution import Attribution, Cause, Parity, Share
 from regress.schema.comparisons import (
     Flip,
     GradedChange,
@@ -20,6 +21,7 @@ from regress.schema.comparisons import (
 )
 from regress.schema.decisions import Attempt, Beside, Candidate, Check, Decision, Policy, SuiteVerdict
 from regress.schema.detectors import CorrectedChange, Detected, LabelledRate, Measured
+from regress.schema.forms import Form, answered_as
 from regress.schema.plans import FlipBasis, FlipSource, Outlook, PowerCurve, PowerPoint, SuitePlan
 from regress.schema.rescues import Bisection, Breakage, Group, Probe, Rescue, Standing, Step, Strength
 from regress.schema.runs import ItemOutcome, Manifest, Reply, Score, Variant
@@ -60,11 +62,13 @@ __all__ = [
     "VERDICT_FORMAT",
     "Ask",
     "Attempt",
+    "Attribution",
     "Beside",
     "Bisection",
     "Breakage",
     "Candidate",
     "Category",
+    "Cause",
     "Check",
     "CorrectedChange",
     "Decision",
@@ -77,6 +81,7 @@ __all__ = [
     "Flip",
     "FlipBasis",
     "FlipSource",
+    "Form",
     "GenerationSettings",
     "GradedChange",
     "Group",
@@ -91,6 +96,7 @@ __all__ = [
     "Outcome",
     "Outlook",
     "PairCounts",
+    "Parity",
     "Policy",
     "PowerCurve",
     "PowerPoint",
@@ -106,6 +112,7 @@ __all__ = [
     "Screened",
     "Served",
     "ServingComparison",
+    "Share",
     "SliceCounts",
     "SpeedUp",
     "Standing",
@@ -120,4 +127,5 @@ __all__ = [
     "Variant",
     "VariantKind",
     "Verdict",
+    "answered_as",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from regress.schema.attribution import Attribution
 from regress.schema.comparisons import PairCounts
 from regress.schema.detectors import Detected
 from regress.schema.serving import RELATIVE, FigureChange, ServingComparison
@@ -104,3 +105,4 @@ class Decision:
     reasons: tuple[str, ...]
     beside: Beside | None = None  # None where nothing but the lock was asked for
     serving: tuple[ServingComparison, ...] = ()  # of each variant, all suites first; decides nothing by itself
+    attribution: Attribution | None = None  # which step lost how much; decides nothing
