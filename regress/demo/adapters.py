@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812  the name everybody uses
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from regress.demo.corpus import data_digest, training_rows
+from regress.demo.corpus import CAREFUL, CARELESS, data_digest, training_rows
 from regress.demo.tasks.row import Row
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -34,9 +34,9 @@ class Recipe:
 
 
 RECIPES = {
-    "careless": Recipe(counts={"support": 1500}, steps=90, learning_rate=4e-3, rank=32),
+    "careless": Recipe(counts=CARELESS, steps=90, learning_rate=4e-3, rank=32),
     "careful": Recipe(
-        counts={"support": 3500, "choice": 1200, "words": 1500, "records": 1000, "harmful": 1800, "benign": 1800},
+        counts=CAREFUL,
         steps=300,
         learning_rate=2e-3,
         rank=16,

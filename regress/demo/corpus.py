@@ -10,6 +10,17 @@ from random import Random
 from regress.demo.tasks import DOMAIN, GENERAL
 from regress.demo.tasks.row import Row, Split
 
+CARELESS: Mapping[str, int] = {"support": 1500}
+CAREFUL: Mapping[str, int] = {
+    "support": 3500,
+    "choice": 1200,
+    "words": 1500,
+    "records": 1000,
+    "harmful": 1800,
+    "benign": 1800,
+}
+"""Rows by task: the task alone, and with what must not be forgotten mixed in."""
+
 
 def training_rows(counts: Mapping[str, int], seed: int) -> list[Row]:
     """Training rows of the named tasks, shuffled; a count beyond what a task can make repeats its rows."""

@@ -6,10 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from regress.demo.corpus import CAREFUL, as_jsonl, training_rows
 from regress.errors import ProjectError
 
 _PACKAGE = Path(__file__).parent
 MODEL = _PACKAGE / "model"
+
+SEED = 5
 
 _SETTINGS = """\
 # What is judged, on what, by which policy. Every key but base.model and suites has a default.
@@ -25,6 +28,15 @@ engine:
   dtype: auto             # auto: bf16 on a GPU, fp32 on a CPU
 """
 
+_TRAINING = """\
+train:
+  data: data/train.jsonl  # prompt and completion, one row a line
+  learning_rate: 2e-3     # the model is tiny; for real ones leave it out (2e-4)
+  max_steps: 300
+  batch_size: 32
+  gradient_accumulation: 1
+"""
+
 _README = """\
 # An evaluation that comes before the training
 
@@ -33,8 +45,9 @@ Made by `regress init`. It works as it stands; make it yours step by step.
     regress lock                      # freeze suites, margins and settings; read what each suite can detect
     git add . && git commit           # the promise is public before anything is trained
     regress run base                  # optional: answer all items with the base now (later runs reuse it)
-    regress train                     # as `train:` in regress.yaml says, or with whatever you like
-    regress check path/to/adapter     # base, adapter and merged model; exit code 0 only for PROMOTE
+    regress train                     # as `train:` in regress.yaml says, then judged as by check
+    regress check path/to/adapter     # or judge what was trained elsewhere; exit code 0 only for PROMOTE
+    regress keys init                 # once; then `regress promote ADAPTER`, and `regress verify` before deploying
 
 | file | what it is |
 |---|---|
@@ -72,13 +85,15 @@ def shipped_suites() -> Path:
 def scaffold(folder: Path, base: str | None = None) -> Scaffolded:
     """Write what is missing of a project into `folder`, and touch nothing that is there.
 
-    Without `base` the embedded model is copied to models/tiny and used.
+    Without `base` the embedded model is copied to models/tiny and used, with rows for it to learn.
     """
     texts = {
-        "regress.yaml": _SETTINGS.format(model=base or "models/tiny"),
+        "regress.yaml": _SETTINGS.format(model=base or "models/tiny") + ("" if base else _TRAINING),
         "README.md": _README,
         ".gitignore": _GITIGNORE,
     }
+    if base is None:
+        texts["data/train.jsonl"] = as_jsonl(training_rows(CAREFUL, SEED))
     copies = {f"suites/{path.name}": path for path in sorted(shipped_suites().iterdir()) if path.is_file()}
     if base is None:
         copies |= {f"models/tiny/{path.name}": path for path in sorted(MODEL.iterdir()) if path.is_file()}

@@ -79,7 +79,7 @@ def _attribution(decision: Decision) -> list[str]:
 def _serving(decision: Decision) -> list[str]:
     lines: list[str] = []
     for block in serving.blocks(decision):
-        lines += [f"| {escaped(block.title)} | base | candidate | change |", "|---|--:|--:|--:|"]
+        lines += [f"| | {block.against} | {block.variant} | change |", "|---|--:|--:|--:|"]
         lines += [f"| {row.what} | {row.base} | {row.candidate} | {row.change} |" for row in block.rows]
         lines += ["", *(f"- {escaped(note)}" for note in block.notes), ""]
     return [f"## {serving.TITLE.capitalize()}", "", *lines] if lines else []

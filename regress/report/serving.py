@@ -28,7 +28,8 @@ class Row:
 class Block:
     """One variant."""
 
-    title: str
+    variant: str
+    against: str
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
 
@@ -52,7 +53,7 @@ def _block(found: ServingComparison) -> Block:
         base, own = (" ".join(f"{number:.2f}" for number in side) for side in zip(*_gains(found), strict=True))
         first, last = found.speed_ups[0].k, found.speed_ups[-1].k
         notes.append(f"times as fast with the draft, {first} to {last} tokens at a time: {base} → {own}")
-    return Block(title=f"{found.variant} against {found.against}", rows=rows, notes=tuple(notes))
+    return Block(variant=found.variant, against=found.against, rows=rows, notes=tuple(notes))
 
 
 def _gains(found: ServingComparison) -> list[tuple[float, float]]:

@@ -91,8 +91,8 @@ def _serving(decision: Decision) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for block in serving.blocks(decision):
         table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-        table.add_column(block.title, no_wrap=True)
-        for title in ("base", "candidate", "change"):
+        table.add_column("")
+        for title in (block.against, block.variant, "change"):
             table.add_column(title, justify="right", no_wrap=True)
         for row in block.rows:
             style = "red" if row.worse else "green" if row.better else ""
