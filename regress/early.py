@@ -124,23 +124,27 @@ def _z_pass(seen: Counts, margin: float) -> float:
 
 
 def _z_fail(seen: Counts, margin: float) -> float:
-    """Normal quantile of Bonett and Price's p-value; nothing before the fewest flips."""
+    """Nothing before the fewest flips."""
+    return _z_below(seen, margin) if seen[0] + seen[1] >= FEWEST_FLIPS else -math.inf
+
+
+def _z_below(seen: Counts, margin: float) -> float:
+    """Normal quantile of Bonett and Price's p-value."""
     lost, gained, n = seen
-    if lost + gained < FEWEST_FLIPS:
-        return -math.inf
     return -_NORMAL.inv_cdf(min(max(bonett_price_p_below(lost, gained, n, -margin), 1e-300), 1.0 - 1e-12))
 
 
 def _chances(seen: Counts, total: int, margin: float, last_pass: float, last_fail: float) -> tuple[float, float]:
     """Conditional power at the last look: of PASS, were nothing lost from here on; of FAIL, should it go on like this.
 
-    The first takes the flip rate seen so far (one flip at least) with as many gained as lost in the rest.
+    The first takes the flip rate seen so far (one flip at least) with as many gained as lost in the rest. The second is
+    0 where flips at that rate are too few for a FAIL in the end.
     """
     lost, gained, n = seen
     flips = max(lost + gained, 1) / n
     sd = math.sqrt(restricted_variance(flips / 2.0, flips / 2.0, 1.0, -margin))
-    fraction, z_fail = n / total, _z_fail(seen, margin)
+    fraction, z_below = n / total, _z_below(seen, margin)
     passes = conditional_power(_z_pass(seen, margin), fraction, margin * math.sqrt(total) / sd, last_pass)
-    if z_fail == -math.inf:
+    if flips * total < FEWEST_FLIPS:
         return passes, 0.0
-    return passes, conditional_power(z_fail, fraction, z_fail / math.sqrt(fraction), last_fail)
+    return passes, conditional_power(z_below, fraction, z_below / math.sqrt(fraction), last_fail)

@@ -194,3 +194,9 @@ def test_impossible_looks_are_refused() -> None:
     for n, looks in ((0, 10), (10, 0)):
         with pytest.raises(ValueError, match="looks at"):
             look_sizes(n, looks)
+
+
+@pytest.mark.parametrize("lost", [6, 4, 3])
+def test_a_collapse_is_not_given_up_for_want_of_items_so_far(lost: int) -> None:
+    """The first six of 60 items: too few for a FAIL yet, and on their way to one."""
+    assert first_stop([(lost, 0, 6)], look_sizes(60), 0.03, 0.05) is None

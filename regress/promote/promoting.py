@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from regress import __version__
-from regress.backends.adapter_files import AdapterFiles, open_adapter
+from regress.backends.candidate_files import CandidateFiles, open_candidate
 from regress.errors import AdapterError, LockError, PromotionError
 from regress.hashing.canonical import digest_promise
 from regress.hashing.files import verify_copy
@@ -58,7 +58,7 @@ def promote(
         line = registry.line()
         version = scratch / "version"
         version.mkdir(mode=0o700)
-        copy = open_adapter(adapter, version / ADAPTER)
+        copy = open_candidate(adapter, version / ADAPTER)
         judgement = judge_stored(project, copy.folder)
         decision = granted(judgement, project, wish, now)
         lock = read_lock(project.baselines)
@@ -110,7 +110,7 @@ def _configuration(lock: Lock, judgement: Judgement) -> dict[str, str]:
 
 
 def _facts(
-    copy: AdapterFiles, decision: Decision, judged: Ruling, wish: Wish, *, previous: str | None, made: str
+    copy: CandidateFiles, decision: Decision, judged: Ruling, wish: Wish, *, previous: str | None, made: str
 ) -> Facts:
     return Facts(
         decision=decision.ruling,

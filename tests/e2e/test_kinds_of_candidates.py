@@ -19,6 +19,7 @@ from trained_adapters import fine_tune, train
 from regress.backends.hf import HFEngine
 from regress.cli import main
 from regress.lock.lockfile import read_lock, write_training_record
+from regress.promote.keys import make_key
 from regress.run.bench import open_bench
 from regress.run.check import check
 from regress.run.engines import load_engine
@@ -73,6 +74,20 @@ def test_ia3_adalora_and_a_full_fine_tune_are_judged_under_one_lock(locked: Path
     checks = {check["name"]: check["detail"] for check in verdict(locked)["checks"]}
     assert "adapter and merged are one variant" in checks["answers-as-merged"]
     assert {"model-config", "model-tensors", "model-finite", "model-trained", "model-differs@fp32"} <= checks.keys()
+
+
+def test_a_full_fine_tune_is_promoted_like_an_adapter(
+    locked: Path, candidates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_key(tmp_path / "key.pem")
+    monkeypatch.setenv("REGRESS_KEY", str(tmp_path / "key.pem"))
+    here = ["-C", str(locked)]
+    assert main(["keys", "add", str(tmp_path / "key.pem.pub"), *here]) == 0
+    assert main(["check", str(candidates / "full"), "--quiet", *here]) == 0
+    assert main(["promote", str(candidates / "full"), "--allow-unrecorded-training", *here]) == 0
+    assert main(["verify", str(candidates / "full"), "--production", *here]) == 0
+    kept = locked / "registry" / "production" / "adapter" / "model.safetensors"
+    assert kept.read_bytes() == (candidates / "full" / "model.safetensors").read_bytes()
 
 
 def test_virtual_tokens_are_judged_where_nothing_has_to_be_merged(
