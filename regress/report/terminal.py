@@ -75,11 +75,16 @@ def _attribution(decision: Decision) -> list[RenderableType]:
     if decision.attribution is None or not attribution.says_more(rows):
         return []
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-    for title in attribution.HEADER:
-        left = title in attribution.WORDS
-        table.add_column(title, justify="left" if left else "right", no_wrap=title != "suite", overflow="fold")
+    for title in ("step", "from → to"):
+        table.add_column(title, overflow="fold")
+    for title in ("points", "90 % interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    suite = None
     for row in rows:
-        table.add_row(*map(visible, attribution.cells(row)))
+        if row.suite != suite:
+            table.add_row(Text(visible(row.suite), style="bold"))
+        suite, step, moved_from_to, _, change_, spread_ = attribution.cells(row)
+        table.add_row(f"  {step}", visible(moved_from_to), change_, spread_)
     notes = [
         Padding(Text(visible(note, 400), style="dim"), (0, 0, 0, 2)) for note in attribution.notes(decision.attribution)
     ]
