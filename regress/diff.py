@@ -24,7 +24,7 @@ from regress.schema import (
     Suite,
     SuiteComparison,
 )
-from regress.scorers import confirms
+from regress.scorers import confirms, likeliest
 from regress.stats.cluster import design_effect
 from regress.stats.graded import mean_difference
 from regress.stats.multiple import benjamini_hochberg
@@ -83,7 +83,7 @@ def compare(suite: Suite, base: Outcomes, candidate: Outcomes, *, variant: str, 
         error=sum(o.outcome is Outcome.ERROR for side in (base, candidate) for o in side.values()),
         slices=_slices(items, moves),
         kinds=_kinds(base, candidate),
-        flips=tuple(_flip(items[id_], base[id_], candidate[id_]) for id_, (b, c) in moves.items() if b != c),
+        flips=tuple(_flip(suite, items[id_], base[id_], candidate[id_]) for id_, (b, c) in moves.items() if b != c),
     )
 
 
@@ -192,13 +192,13 @@ def _kinds(base: Outcomes, candidate: Outcomes) -> tuple[KindCount, ...]:
     return tuple(sorted(rows, key=lambda row: (row.base - row.candidate, row.kind)))
 
 
-def _flip(item: Item, base: ItemOutcome, candidate: ItemOutcome) -> Flip:
+def _flip(suite: Suite, item: Item, base: ItemOutcome, candidate: ItemOutcome) -> Flip:
     return Flip(
         item=item.id,
         prompt=item.prompt,
         expected=_expected(item),
-        base_reply=shown_reply(item, base),
-        candidate_reply=shown_reply(item, candidate),
+        base_reply=shown_reply(suite, item, base),
+        candidate_reply=shown_reply(suite, item, candidate),
         base_kind=base.kind,
         candidate_kind=candidate.kind,
         lost=_passed(base),
@@ -212,13 +212,10 @@ def _expected(item: Item) -> str | None:
     return item.targets[0] if item.targets else None
 
 
-def shown_reply(item: Item, outcome: ItemOutcome) -> str:
-    """What a person reads as the reply: the text, each different one of several, or the likeliest choice."""
+def shown_reply(suite: Suite, item: Item, outcome: ItemOutcome) -> str:
+    """What a person reads as the reply: the text, each different one of several, or the choice that was picked."""
     if outcome.reply.text is not None:
         return outcome.reply.text
     if outcome.reply.samples:
         return "\n—\n".join(dict.fromkeys(sample.text or "" for sample in outcome.reply.samples))
-    if not outcome.reply.logprobs:
-        return ""
-    best = max(range(len(outcome.reply.logprobs)), key=outcome.reply.logprobs.__getitem__)
-    return item.choices[best] if best < len(item.choices) else ""
+    return likeliest(suite, item, outcome.reply)

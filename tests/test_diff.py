@@ -223,7 +223,23 @@ def test_flips_say_which_way_and_what_was_said() -> None:
 def test_a_choice_is_shown_as_its_text(reply: Reply, shown: str) -> None:
     question = an_item(0, targets=(), choices=("yes", "no"), answer=1)
     outcome = replace(answers((question,), "P")["q0"], reply=reply)
-    assert shown_reply(question, outcome) == shown
+    assert shown_reply(a_suite(question), question, outcome) == shown
+
+
+@pytest.mark.parametrize(
+    ("scorer", "shown"),
+    [
+        (ScorerSpec(name="choice"), "no"),
+        (ScorerSpec(name="choice", options={"normalise": "characters"}), "certainly"),
+        (ScorerSpec(name="choice", options={"normalise": "bytes"}), "certainly"),
+        (ScorerSpec(name="lm_eval", options={"metric": "acc_norm"}), "certainly"),
+        (ScorerSpec(name="lm_eval", options={"metric": "acc"}), "no"),
+    ],
+)
+def test_the_choice_shown_is_the_one_that_the_scorer_compared(scorer: ScorerSpec, shown: str) -> None:
+    question = an_item(0, choices=("no", "certainly"), answer=1)
+    given = replace(answers((question,), "P")["q0"], reply=Reply(logprobs=(-2.0, -3.0)))
+    assert shown_reply(replace(a_suite(question), scorer=scorer), question, given) == shown
 
 
 def test_clusters_are_counted_and_widen() -> None:

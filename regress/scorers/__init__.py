@@ -31,8 +31,9 @@ from regress.scorers import (
 from regress.scorers._repeats import score_repeats
 from regress.scorers._scorer import Kind, Options, Scorer, broken
 from regress.scorers._second_opinion import confirms
+from regress.scorers.choice import Normalise, normalised
 
-__all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind", "confirms"]
+__all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind", "confirms", "likeliest"]
 
 SCORERS: dict[str, Scorer[Any]] = {
     "choice": choice.SCORER,
@@ -98,6 +99,17 @@ def bind(suite: Suite, *, check_items: bool = True) -> BoundScorer:
                 f"item {item.id} {lack} (needed by scorer {scorer.name})", path=Path(suite.items_path), line=item.line
             )
     return BoundScorer(scorer=scorer, settings=settings)
+
+
+def likeliest(suite: Suite, item: Item, reply: Reply) -> str:
+    """The choice that the suite's scorer compared as the best; nothing where it is not one of the item's."""
+    if not reply.logprobs or len(reply.logprobs) > len(item.choices):
+        return ""
+    options = suite.scorer.options
+    by_metric: dict[object, Normalise] = {"acc_norm": "characters", "acc_bytes": "bytes"}  # of lm-eval
+    normalise: Normalise = options.get("normalise") or by_metric.get(options.get("metric"), "none")
+    values = normalised(reply.logprobs, [choice or " " for choice in item.choices[: len(reply.logprobs)]], normalise)
+    return item.choices[values.index(max(values))]
 
 
 def _find(suite: Suite) -> Scorer[Any]:

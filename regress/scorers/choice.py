@@ -8,16 +8,19 @@ does there, so figures can be compared; a right choice that loses that way is ma
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from regress.schema import Ask, Item, Reply, Score
 from regress.scorers._scorer import PASSED, Kind, Options, Scorer, broken, failed
 
+Normalise = Literal["none", "characters", "bytes"]
+
 
 class ChoiceOptions(Options):
     """What a log-likelihood is divided by before the choices are compared."""
 
-    normalise: Literal["none", "characters", "bytes"] = "none"
+    normalise: Normalise = "none"
 
 
 def _lacks(item: Item, options: ChoiceOptions) -> str | None:
@@ -37,8 +40,7 @@ def _score(reply: Reply, item: Item, options: ChoiceOptions) -> Score:
         return broken(Kind.NO_REPLY, f"{len(reply.logprobs)} log-likelihoods for {len(item.choices)} choices")
     if not all(math.isfinite(value) for value in reply.logprobs):
         return broken(Kind.NOT_FINITE, f"log-likelihoods {list(reply.logprobs)}")
-    pairs = zip(reply.logprobs, item.choices, strict=True)
-    values = [value / _length(choice, options) for value, choice in pairs]
+    values = normalised(reply.logprobs, item.choices, options.normalise)
     best = max(values)
     picked = values.index(best)
     if picked == item.answer:
@@ -48,8 +50,13 @@ def _score(reply: Reply, item: Item, options: ChoiceOptions) -> Score:
     return failed(kind, f"picked {picked} instead of {item.answer}")
 
 
-def _length(choice: str, options: ChoiceOptions) -> int:
-    match options.normalise:
+def normalised(logprobs: Sequence[float], choices: Sequence[str], normalise: Normalise) -> list[float]:
+    """What is compared: each choice's log-likelihood over its length."""
+    return [value / _length(choice, normalise) for value, choice in zip(logprobs, choices, strict=True)]
+
+
+def _length(choice: str, normalise: Normalise) -> int:
+    match normalise:
         case "none":
             return 1
         case "characters":
