@@ -12,6 +12,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, m
 from regress.errors import ProjectError
 from regress.schema import Policy, Precision, Variant, VariantKind
 from regress.suite import strict_yaml
+from regress.suite.audit_section import AuditSection
 from regress.suite.train_section import TrainSection
 from regress.suite.validate import FileModel, Name, Number, validated
 
@@ -72,6 +73,7 @@ class ProjectFile(FileModel):
     policy: PolicySection = PolicySection()
     engine: EngineSection = EngineSection()
     train: TrainSection = TrainSection()
+    audit: AuditSection = AuditSection()
     registry: RegistrySection = RegistrySection()
 
     @field_validator("policy", mode="before")
