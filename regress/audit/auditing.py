@@ -15,6 +15,7 @@ from regress.audit.checks import CHECKS
 from regress.audit.passing import AllLooks, look_through
 from regress.audit.protocol import Again, Check, Context, Found
 from regress.errors import DataError
+from regress.lock.audited import items_digest
 from regress.rows.row import Broken, Row
 from regress.rows.source import Source
 from regress.run.progress import Progress
@@ -75,6 +76,7 @@ def audit(order: Order, progress: Progress, now: datetime) -> Audit:
         ),
         lock=order.lock,
         suites=tuple(suite.name for suite in order.context.suites),
+        against=items_digest(order.context.suites),
         findings=_with_excerpts(findings, again),
         broken=tuple(BrokenRow(row=one.number, reason=one.reason) for one in read.broken),
         triggers=tuple(trigger for f in found for trigger in f.triggers),

@@ -26,6 +26,7 @@ def as_object(audit: Audit, exit_code: int) -> dict[str, Any]:
         },
         "lock": audit.lock,
         "suites": list(audit.suites),
+        "against": audit.against,
         "findings": [finding_object(finding) for finding in audit.findings],
         "broken_rows": [{"row": one.row, "reason": plain(one.reason)} for one in audit.broken],
         "triggers": [_trigger(one) for one in audit.triggers],

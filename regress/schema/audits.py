@@ -112,6 +112,7 @@ class Audit:
     data: DataSet
     lock: str | None
     suites: tuple[str, ...]
+    against: str  # digest of these suites' items
     findings: tuple[Finding, ...]  # ranked: what will hurt the verdict most comes first
     broken: tuple[BrokenRow, ...]  # the first ones; `data.broken` counts them all
     triggers: tuple[SuspectedTrigger, ...]
