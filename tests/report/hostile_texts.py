@@ -13,7 +13,7 @@ HOSTILE = [
     "line\n::error file=a.py,line=1::owned\n  ::stop-commands::x\r::set-output name=a::b",
     "x" * 77 + " ::error::wrapped to the start of a line",
     "x" * 78 + "::error::folded to the start of a line",
-    "##[error]owned and ##[add-mask]x",
+    "##[error]owned and ##[add-mask]x ##vso[task.complete result=Succeeded;] ##teamcity[buildStop]",
     "\u2028::error::x\u2029\x85\x0b\x0c",
     "```\n# A heading\n<script>alert(1)</script>\n```",
     "`" * 50 + "\n" + "~" * 9,

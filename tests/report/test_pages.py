@@ -174,7 +174,7 @@ def test_hostile_text_does_nothing_on_a_page(text: str) -> None:
         acted_on = {c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")}
         assert acted_on <= {"\n", *allowed}
         assert "::" not in shown
-        assert "##[" not in shown
+        assert not re.search(r"##\w*\[", shown)
         shown.encode("utf-8")
     assert all(len(line) <= 80 for line in page.splitlines())
     assert structure(summary) == structure(rendered(*surrounded("harmless"))[1])
