@@ -187,8 +187,8 @@ def _fenced(label: str, text: str) -> list[str]:
 
 
 def _evidence(decision: Decision) -> list[str]:
-    lines = ["## What it rests on", ""]
-    if decision.candidate:
+    lines = []
+    if decision.candidate and decision.candidate.digest:
         known = "under this lock" if decision.candidate.trained_under_lock else "without a training record"
         lines.append(f"- {decision.candidate.kind} `{decision.candidate.digest}`, trained {known}")
     if decision.lock:
@@ -197,9 +197,10 @@ def _evidence(decision: Decision) -> list[str]:
         lines.append(f"- {escaped(spent)}")
     failed = [check for check in decision.checks if not check.ok]
     lines += [f"- {escaped(line)}" for line in uncorrected(decision)]
-    lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
+    if decision.checks:
+        lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
     lines += [f"- check {check.name} failed: {escaped(visible(check.detail))}" for check in failed]
-    return lines
+    return ["## What it rests on", "", *lines] if lines else []
 
 
 def escaped(text: str) -> str:

@@ -113,6 +113,12 @@ def test_failed_checks_are_told() -> None:
     assert "- 1 of 2 checks hold\n- check parity failed: off by 3\n" in page
 
 
+def test_what_was_refused_before_anything_was_read_rests_on_nothing() -> None:
+    candidate = Candidate(kind="adapter", digest="", path="a", trained_under_lock=None)
+    page = markdown.render(a_decision(Ruling.REFUSED, lock=None, candidate=candidate, checks=()), ())
+    assert page == "# ⛔ REFUSED\n\na: nothing is concluded. because.\n"
+
+
 # --- eighty columns ---------------------------------------------------------------------------------------------------
 
 WIDE = (
