@@ -66,6 +66,11 @@ def test_a_serving_margin_points_to_its_suite() -> None:
     assert "file=gate/suites/json_orders.yaml," in github.annotated([a_decision(Ruling.REJECT, slower)], FILES)[1]
 
 
+def test_what_a_runner_would_unescape_is_escaped() -> None:
+    line = github.command(github.Level.ERROR, "50%, a:b\x1b", "100%0A::error::x", "a,b:%0A.yaml")
+    assert line == "::error file=a%2Cb%3A%250A.yaml,title=regress%3A 50%25%2C a%3Ab␛::100%250A∷error∷x"
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_an_annotation_is_one_command_whatever_it_says(text: str) -> None:
     decision, _ = surrounded(text)
