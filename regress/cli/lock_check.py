@@ -12,7 +12,7 @@ from regress.cli.console import put_json, say
 from regress.errors import Refused, UsageError
 from regress.hashing.models import ModelFiles, read_model
 from regress.lock.attempts import ATTEMPTS_FILE
-from regress.lock.lockfile import HISTORY_FILE, RELOCK, Lock, changes, read_history, read_lock
+from regress.lock.lockfile import HISTORY_FILE, RELOCK, Lock, changes, locked_audit, read_history, read_lock
 from regress.lock.promise import load
 from regress.report.words import visible
 from regress.schema import Exit
@@ -48,6 +48,7 @@ def check_lock(opened: Project, since: Path | None, *, as_json: bool) -> Exit:
     """
     try:
         lock = read_lock(opened.baselines)
+        locked_audit(opened.baselines, lock)  # refuses where other bytes stand there
         loaded = load(opened, read_suites(opened.suite_paths()), check_items=False)
         found = [*changes(lock, loaded, base := _base(opened)), *(rewritten(opened, since) if since else ())]
     except Refused as refusal:

@@ -6,9 +6,22 @@ Schema versions of what is written to disk (additive changes keep the number):
     LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
     SERVING_FORMAT 1  serving.json of a run
     VERDICT_FORMAT 1  reports/verdict.json
+    AUDIT_FORMAT 1    reports/audit.json
 """
 
 from regress.schema.attribution import Attribution, Cause, Parity, Share
+from regress.schema.audits import (
+    Audit,
+    BrokenRow,
+    DataSet,
+    Evidence,
+    Finding,
+    Measure,
+    Place,
+    Severity,
+    Skipped,
+    SuspectedTrigger,
+)
 from regress.schema.comparisons import (
     Flip,
     GradedChange,
@@ -50,12 +63,14 @@ from regress.schema.words import (
     Verdict,
 )
 
+AUDIT_FORMAT = 1
 RUN_FORMAT = 2
 LOCK_FORMAT = 1
 SERVING_FORMAT = 1
 VERDICT_FORMAT = 1
 
 __all__ = [
+    "AUDIT_FORMAT",
     "LOCK_FORMAT",
     "RUN_FORMAT",
     "SERVING_FORMAT",
@@ -63,20 +78,25 @@ __all__ = [
     "Ask",
     "Attempt",
     "Attribution",
+    "Audit",
     "Beside",
     "Bisection",
     "Breakage",
+    "BrokenRow",
     "Candidate",
     "Category",
     "Cause",
     "Check",
     "CorrectedChange",
+    "DataSet",
     "Decision",
     "Detected",
     "Draft",
+    "Evidence",
     "Exit",
     "Figure",
     "FigureChange",
+    "Finding",
     "Finish",
     "Flip",
     "FlipBasis",
@@ -90,6 +110,7 @@ __all__ = [
     "KindCount",
     "LabelledRate",
     "Manifest",
+    "Measure",
     "Measured",
     "Message",
     "NoiseFloor",
@@ -97,6 +118,7 @@ __all__ = [
     "Outlook",
     "PairCounts",
     "Parity",
+    "Place",
     "Policy",
     "PowerCurve",
     "PowerPoint",
@@ -112,7 +134,9 @@ __all__ = [
     "Screened",
     "Served",
     "ServingComparison",
+    "Severity",
     "Share",
+    "Skipped",
     "SliceCounts",
     "SpeedUp",
     "Standing",
@@ -122,6 +146,7 @@ __all__ = [
     "SuiteComparison",
     "SuitePlan",
     "SuiteVerdict",
+    "SuspectedTrigger",
     "TimedReply",
     "TimedSide",
     "Variant",

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from lock_samples import NOW, a_project, edit, locked, write_weights
+from lock_samples import NOW, a_project, edit, locked, opened, write_weights
 
 from regress.cli import main
+from regress.hashing.files import digest_bytes
 from regress.lock.attempts import record_attempt
+from regress.lock.audited import items_digest
 from regress.lock.lockfile import read_lock
 
 
@@ -62,6 +64,17 @@ def test_more_differences_than_a_refusal_lists(project: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("broken", ["lock.json", "history.jsonl"])
 def test_5_for_a_lock_that_is_broken(project: Path, broken: str) -> None:
     (project / "baselines" / broken).unlink()
+    assert check(project) == 5
+
+
+def test_5_for_another_audit_than_the_locked_one(project: Path, tmp_path: Path) -> None:
+    data, against = digest_bytes(b"rows"), items_digest(opened(project)[0].suites)
+    audit = tmp_path / "audit.json"
+    fields = {"data": {"digest": data, "rows": 7}, "against": against, "findings": [], "triggers": []}
+    audit.write_text(json.dumps({"schema_version": 1} | fields))
+    assert main(["lock", "--amend", "--why", "audited", "--audit", str(audit), "-C", str(project)]) == 0
+    assert check(project) == 0
+    edit(project / "baselines" / "audit.json", '"rows": 7', '"rows": 8')
     assert check(project) == 5
 
 
@@ -121,6 +134,7 @@ def test_the_first_lock_has_nothing_before_it(project: Path, tmp_path: Path) -> 
     [
         ["--check", "--amend", "--why", "x"],
         ["--check", "--training-data", "x"],
+        ["--check", "--audit", "x"],
         ["--check", "--flip-rate", "0.1"],
         ["--since", "."],
         ["--check", "--since", "nowhere"],
