@@ -1,8 +1,9 @@
 """Judge several adapters in one go: a folder of reports for each, an index over all, and the worst exit code.
 
-    reports/NAME/report.html, summary.md, verdict.json   as for one adapter; NAME is the adapter's folder, longer where two are alike
-    reports/index.md                        the table, with links
-    reports/verdicts.json                   every verdict.json in one list, as --json prints it
+    reports/NAME/           report.html, summary.md, verdict.json as for one adapter; NAME is the adapter's folder,
+                            longer where two are alike
+    reports/index.md        the table, with links
+    reports/verdicts.json   every verdict.json in one list, as --json prints it
 
 There is no reports/verdict.json: nobody shall take one adapter's PROMOTE for another's.
 """
