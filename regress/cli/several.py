@@ -62,7 +62,7 @@ def report_names(adapters: Sequence[Path]) -> dict[Path, str]:
 def _name(parts: Sequence[str], count: int) -> str:
     """Casefolded, since some file systems take two spellings for one; never a name of the index's own."""
     name = _ODD.sub("_", "-".join(parts[-count:])).strip("._").casefold() or "adapter"
-    return f"{name}-adapter" if name.endswith((".md", ".json")) else name
+    return f"{name}-adapter" if name.endswith((".md", ".json", ".html")) else name
 
 
 @contextmanager

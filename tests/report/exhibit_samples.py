@@ -25,12 +25,13 @@ from regress.schema import (
 
 VARIANTS = ("base@fp32", "adapter", "merged")
 AGAINST = (0, 0, 0)
-WORDS = (
-    "the a of to and in that is was for it with as his on be at by had not are but from or have an they which one you "
-    "were all her she there would their we him been has when who will no more if out so up said what its about than "
-    "into them can only other time new some could these two may first then do any like my now over such our man me "
-    "even most made after also well back must where much way down should because long each just state people those too"
-).split()
+_COMMON = """
+the a of to and in that is was for it with as his on be at by had not are but from or have an they which one you
+were all her she there would their we him been has when who will no more if out so up said what its about than
+into them can only other time new some could these two may first then do any like my now over such our man me
+even most made after also well back must where much way down should because long each just state people those too
+"""
+WORDS = _COMMON.split()
 
 
 def an_answer(outcome: Outcome = Outcome.PASS, text: str = "yes", **changes: Any) -> Answer:

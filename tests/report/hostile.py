@@ -18,14 +18,15 @@ _CALLS = (
     "alert(1)",
     "document.body.dataset.pwned=1",
 )
-_EVENTS = (
-    "onerror onload onclick onmouseover onfocus onanimationstart ontoggle onpointerdown onbegin onpageshow onhashchange "
-    "onbeforeprint oncut onwheel onresize"
-).split()
-_TAGS = (
-    "img svg video audio body input details iframe object embed math marquee select textarea button form a link style "
-    "meta base template dialog"
-).split()
+_EVENT_NAMES = """
+onerror onload onclick onmouseover onfocus onanimationstart ontoggle onpointerdown onbegin onpageshow onhashchange
+onbeforeprint oncut onwheel onresize
+"""
+_TAG_NAMES = """
+img svg video audio body input details iframe object embed math marquee select textarea button form a link style meta
+base template dialog
+"""
+_EVENTS, _TAGS = _EVENT_NAMES.split(), _TAG_NAMES.split()
 _CLOSERS = (
     "</script>",
     "</SCRIPT >",

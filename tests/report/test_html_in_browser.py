@@ -1,4 +1,4 @@
-"""report.html in a real browser: it asks nobody for anything, nothing breaks out of it, and its items can be browsed."""
+"""report.html in a real browser: it asks nobody for anything, nothing breaks out of it, its items can be browsed."""
 
 from __future__ import annotations
 

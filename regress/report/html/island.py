@@ -117,7 +117,7 @@ def _deflated(columns: Any, budget: int) -> str | None:
 def _columns(exhibits: Exhibits, items: Sequence[tuple[ItemExhibit, Change]], limits: Limits) -> dict[str, Any]:
     suites = _Names(item.suite for item, _ in items)
     slices = _Names(item.slice for item, _ in items)
-    kinds = _Names(answer and answer.kind for item, _ in items for answer in item.answers)
+    kinds = _Names(_kind(answer) for item, _ in items for answer in item.answers)
     sides = range(len(exhibits.variants))
     replies = [_replies(item, limits[change]) for item, change in items]
     return {
@@ -174,7 +174,7 @@ def _letter(answer: Answer | None) -> str:
 
 
 def _kind(answer: Answer | None) -> str | None:
-    return answer and answer.kind
+    return None if answer is None else answer.kind
 
 
 def _detail(answer: Answer | None, limit: int) -> Shown | int:
