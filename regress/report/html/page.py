@@ -21,8 +21,6 @@ from regress.report.html.texts import seen
 from regress.report.words import examples, why
 from regress.schema import Decision, Exhibits, Flip, Ruling, SuiteComparison
 
-PAGE = "report.html"
-
 MOST_BYTES = 1_000_000
 _LEAST_ITEMS = 200_000  # bytes for the items, however much else there is to tell
 _MOST_EXAMPLE = 600  # characters of a text shown without scripts
