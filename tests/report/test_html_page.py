@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import random
 import re
 import sys
 import unicodedata
@@ -16,7 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from exhibit_samples import VARIANTS, a_promise, an_answer, an_item, exhibits, lost_item, many_items, rejected
+from exhibit_samples import VARIANTS, a_promise, an_answer, an_item, exhibits, lost_item, many_items, prose, rejected
 from report_samples import a_comparison, a_decision, a_verdict, pairs
 
 from regress.report.html import breakage, forest, story
@@ -353,6 +354,22 @@ def test_items_are_left_out_only_when_there_is_no_other_way() -> None:
     found = unpacked(tight.payload)
     assert set(found["outcome"][1]) == {"f"}  # what did not flip went first
     assert pack(exhibits(*items), 1_000_000).limits == WHOLE
+
+
+def test_what_surrounds_the_difference_survives_the_cut() -> None:
+    """Both replies begin alike for thousands of characters: cut at the front they would look the same."""
+    rng = random.Random(3)
+    items = []
+    for number in range(60):
+        same = prose(rng, 600)
+        answers = (an_answer(text=f"{same} LEFT {same}"), an_answer(Outcome.FAIL, f"{same} RIGHT {same}"), None)
+        items.append(an_item(f"q{number}", *answers))
+    island = pack(exhibits(*items), 40_000)
+    assert island.limits < WHOLE
+    before, now, _ = unpacked(island.payload)["text"]
+    for parts, word in [*((parts, "LEFT") for parts in before), *((parts, "RIGHT") for parts in now)]:
+        assert any(word in part for part in parts if isinstance(part, str))
+        assert sum(part if isinstance(part, int) else 0 for part in parts) > 1000
 
 
 def test_the_ladder_only_goes_down() -> None:

@@ -154,7 +154,8 @@ class _Names:
 def _replies(item: ItemExhibit, limit: int) -> list[Shown | int | None]:
     """Each variant's text, or the index of the first variant with the same one."""
     texts = [None if answer is None else answer.text for answer in item.answers]
-    focus = _alike([text for text in texts if text is not None])
+    given = [text for text in texts if text is not None]
+    focus = _alike(given) if any(len(text) > limit for text in given) else 0
     return [
         None if text is None else first if (first := texts.index(text)) < place else cut(text, limit, focus)
         for place, text in enumerate(texts)
@@ -164,9 +165,7 @@ def _replies(item: ItemExhibit, limit: int) -> list[Shown | int | None]:
 def _alike(texts: Sequence[str]) -> int:
     """How many characters all of them begin with."""
     low, high = min(texts, default=""), max(texts, default="")
-    return next(
-        (place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
-    )
+    return bisect_left(range(min(len(low), len(high))), True, key=lambda place: low[: place + 1] != high[: place + 1])
 
 
 def _letter(answer: Answer | None) -> str:
