@@ -334,6 +334,15 @@ def test_no_payload_breaks_out(chrome: Browser, tmp_path: Path) -> None:
     quiet(chrome, path)
 
 
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, False)])
+def test_nothing_sticks_out_of_a_phone(chrome: Browser, tmp_path: Path, width: int, dark: bool) -> None:
+    chrome.view(width, 844, dark=dark)
+    show(chrome, tmp_path / "report.html", render(*hostile_everywhere()))
+    assert chrome.run("document.documentElement.scrollWidth") <= width
+    paper = chrome.run("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(20, 23, 26)") is dark
+
+
 def test_the_policy_stops_what_the_page_never_does(small: Browser) -> None:
     """Were there a hole, the policy would still hold: no inline script, no style, no image from outside, no markup."""
     blocked = small.run(
