@@ -136,7 +136,6 @@ def _templates() -> SandboxedEnvironment:
         finalize=_shown,
     )
     environment.filters["short"] = lambda digest: str(digest).removeprefix("sha256:")[:12]
-    environment.filters["kind"] = breakage.kind_words
     return environment
 
 
