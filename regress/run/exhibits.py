@@ -238,7 +238,13 @@ def _audit(path: Path) -> Audited | None:
     """The audit's findings where there is one, as far as they can be read."""
     try:
         body = parse(read_regular(path, _MAX_BYTES)).value
-        return Audited(findings=tuple(_finding(found) for found in body["findings"][:_MAX_FINDINGS]))
+        data = body.get("data") or {}
+        return Audited(
+            findings=tuple(_finding(found) for found in body["findings"][:_MAX_FINDINGS]),
+            data=f"{data['name']}, {int(data['rows']):,} rows" if "name" in data else "",
+            digest=str(data.get("digest") or ""),
+            skipped=tuple(f"{one['check']}: {one['reason']}" for one in (body.get("skipped") or ())[:_MAX_FINDINGS]),
+        )
     except FileNotFoundError:
         return None
     except (JsonFault, StoreError, KeyError, TypeError, ValueError, AttributeError) as reason:

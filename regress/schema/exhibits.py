@@ -136,6 +136,9 @@ class Audited:
     """What reports/audit.json holds; `fault` says why it could not be read."""
 
     findings: tuple[AuditLine, ...] = ()
+    data: str = ""  # the file that was audited, and its rows
+    digest: str = ""
+    skipped: tuple[str, ...] = ()  # checks that did not run, and why
     fault: str | None = None
 
 

@@ -118,6 +118,7 @@ CURVE = [
     {"kind": "look", "step": 10, "suites": [LOOK | {"delta": 0.0, "forgotten": False}]},
     {"kind": "look", "step": 20, "suites": [LOOK]},
 ]
+SKIPPED = {"skipped": [{"check": "near", "reason": "no model"}]}
 FINDING = {"check": "overlap", "severity": "block", "title": "rows of the suite", "detail": "d", "advice": "a"}
 
 
@@ -162,15 +163,27 @@ def test_what_is_no_curve_is_a_note_and_stops_nothing(judged: Path, text: str) -
 def test_an_audit_is_shown_where_there_is_one(judged: Path) -> None:
     assert gathered(judged, "tiny").audit is None
     audit = judged / "reports" / "audit.json"
-    audit.write_text(json.dumps({"findings": [FINDING | {"count": 2, "rows": [{"row": 3, "text": "t"}]}], "data": {}}))
+    audit.write_text(
+        json.dumps(
+            {
+                "findings": [FINDING | {"count": 2, "rows": [{"row": 3, "text": "t"}]}],
+                "data": {"name": "t.jsonl", "rows": 1200},
+                **SKIPPED,
+            }
+        )
+    )
     found = gathered(judged, "tiny").audit
     assert found is not None
     assert [(f.check, f.severity, f.count, f.rows) for f in found.findings] == [("overlap", "block", 2, ((3, "t"),))]
+    assert (found.data, found.skipped) == ("t.jsonl, 1,200 rows", ("near: no model",))
     assert main(["gate", str(judged / "tiny"), "-C", str(judged)]) == 0
     assert "rows of the suite" in page(judged / "reports")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"findings": 1}', '{"findings": [{}]}', '{"findings": [7]}', "{" * 9000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"findings": 1}', '{"findings": [{}]}', '{"findings": [7]}', "{" * 9000, '{"findings": [], "data": 3}'],
+)
 def test_an_audit_that_cannot_be_read_is_said_and_stops_nothing(judged: Path, text: str) -> None:
     (judged / "reports" / "audit.json").write_text(text)
     assert main(["gate", str(judged / "tiny"), "-C", str(judged)]) == 0

@@ -18,7 +18,7 @@ from regress.report import attribution, detector, serving
 from regress.report.html import breakage, charts, forest, story
 from regress.report.html.island import Island, pack
 from regress.report.html.texts import seen
-from regress.report.words import examples, why
+from regress.report.words import examples, unaudited, why
 from regress.schema import Decision, Exhibits, Flip, Ruling, SuiteComparison
 
 MOST_BYTES = 1_000_000
@@ -59,6 +59,7 @@ def _told(decision: Decision, comparisons: Sequence[SuiteComparison], exhibits: 
         "why": why(decision),
         "lost": story.lost(decision, comparisons),
         "gained": story.gained(decision),
+        "unaudited": unaudited(decision),
         "failed_checks": [check for check in decision.checks if not check.ok],
         "forests": forest.forests(decision.suites, promises),
         "beside": forest.forests(decision.beside.suites) if decision.beside else [],
