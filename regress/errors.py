@@ -7,6 +7,7 @@
         ├── SuiteError        a suite file or one of its items is not what it must be
         ├── LockError         there is no lock, it was edited, or the project differs from it
         ├── ModelError        a base model or tokenizer cannot be found, read or trusted
+        ├── DataError         a data set as a whole cannot be read: format, size, a split that is not there
         ├── TrainingError     a recipe, its data or an interrupted training cannot be carried out
         ├── AdapterError      an adapter folder is unsafe, damaged, or changes nothing
         ├── StoreError        a stored run is torn, altered, incomplete or in use
@@ -59,6 +60,10 @@ class LockError(Refused):
 
 class ModelError(Refused):
     """A base model or its tokenizer cannot be found, read or trusted."""
+
+
+class DataError(LocatedError):
+    """A data set as a whole cannot be read."""
 
 
 class TrainingError(LocatedError):

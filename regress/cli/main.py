@@ -14,6 +14,7 @@ import typer
 from regress import __version__
 from regress.backends.quiet import quiet_libraries
 from regress.cli import (
+    audit,
     bisect,
     check,
     demo,
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "init": init.init,
     "plan": plan.plan,
     "lock": lock.lock,
+    "audit": audit.audit,
     "train": train.train,
     "check": check.check,
     "run": run.run,

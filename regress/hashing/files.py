@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 from regress.errors import Refused
 from regress.hashing.canonical import digest_json
@@ -63,6 +64,13 @@ def digest_file(path: Path, *, refuse: type[Refused] = Refused) -> FileEntry:
     """
     with _open_regular(path.name, path, None, refuse) as source:
         return _digest(source, path, refuse)
+
+
+@contextmanager
+def open_regular(path: Path, refuse: type[Refused] = Refused) -> Iterator[BinaryIO]:
+    """A regular file to read from; raises `refuse` for a link, a FIFO, a device, a folder and what is not there."""
+    with _open_regular(path.name, path, None, refuse) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+        yield file
 
 
 def digest_files(folder: Path, names: Iterable[str], *, refuse: type[Refused] = Refused) -> FileSet:

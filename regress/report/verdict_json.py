@@ -33,12 +33,13 @@ def as_object(decision: Decision) -> dict[str, Any]:
         and {
             "kind": candidate.kind,
             "digest": candidate.digest,
-            "path": _text(candidate.path),
+            "path": plain(candidate.path),
             "trained_under_lock": candidate.trained_under_lock,
+            "trained_as_audited": candidate.trained_as_audited,
         },
         "suites": [suite_object(verdict) for verdict in decision.suites],
-        "checks": [{"name": check.name, "ok": check.ok, "detail": _text(check.detail)} for check in decision.checks],
-        "reasons": [_text(reason) for reason in decision.reasons],
+        "checks": [{"name": check.name, "ok": check.ok, "detail": plain(check.detail)} for check in decision.checks],
+        "reasons": [plain(reason) for reason in decision.reasons],
         "beside": decision.beside and _beside(decision.beside),
         "serving": [_serving(found) for found in decision.serving],
         "attribution": decision.attribution and _attribution(decision.attribution),
@@ -63,8 +64,8 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
             }
             for share in attribution.shares
         ],
-        "parity": [{**asdict(one), "detail": _text(one.detail)} for one in attribution.parity],
-        "missing": [_text(reason) for reason in attribution.missing],
+        "parity": [{**asdict(one), "detail": plain(one.detail)} for one in attribution.parity],
+        "missing": [plain(reason) for reason in attribution.missing],
     }
 
 
@@ -100,11 +101,11 @@ def _beside(beside: Beside) -> dict[str, Any]:
     """What was run beside the locked variants; every suite in it has the role inform."""
     return {
         "suites": [suite_object(verdict) for verdict in beside.suites],
-        "missing": [_text(reason) for reason in beside.missing],
+        "missing": [plain(reason) for reason in beside.missing],
     }
 
 
-def _text(text: str) -> str:
+def plain(text: str) -> str:
     """Text that UTF-8 can hold: a file name that is not UTF-8 reaches Python with lone surrogates in it."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 

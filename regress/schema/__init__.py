@@ -6,9 +6,22 @@ Schema versions of what is written to disk (additive changes keep the number):
     LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
     SERVING_FORMAT 1  serving.json of a run
     VERDICT_FORMAT 1  reports/verdict.json
+    AUDIT_FORMAT 1    reports/audit.json
 """
 
 from regress.schema.attribution import Attribution, Cause, Parity, Share
+from regress.schema.audits import (
+    Audit,
+    BrokenRow,
+    DataSet,
+    Evidence,
+    Finding,
+    Measure,
+    Place,
+    Severity,
+    Skipped,
+    SuspectedTrigger,
+)
 from regress.schema.comparisons import (
     Flip,
     GradedChange,
@@ -64,12 +77,14 @@ from regress.schema.words import (
     Verdict,
 )
 
+AUDIT_FORMAT = 1
 RUN_FORMAT = 2
 LOCK_FORMAT = 1
 SERVING_FORMAT = 1
 VERDICT_FORMAT = 1
 
 __all__ = [
+    "AUDIT_FORMAT",
     "LOCK_FORMAT",
     "RUN_FORMAT",
     "SERVING_FORMAT",
@@ -79,11 +94,13 @@ __all__ = [
     "Ask",
     "Attempt",
     "Attribution",
+    "Audit",
     "AuditLine",
     "Audited",
     "Beside",
     "Bisection",
     "Breakage",
+    "BrokenRow",
     "Candidate",
     "Category",
     "Cause",
@@ -91,13 +108,16 @@ __all__ = [
     "CorrectedChange",
     "Curve",
     "CurvePoint",
+    "DataSet",
     "Decision",
     "Detected",
     "Draft",
+    "Evidence",
     "Exhibits",
     "Exit",
     "Figure",
     "FigureChange",
+    "Finding",
     "Finish",
     "Flip",
     "FlipBasis",
@@ -113,6 +133,7 @@ __all__ = [
     "LabelledRate",
     "LengthShift",
     "Manifest",
+    "Measure",
     "Measured",
     "Message",
     "NoiseFloor",
@@ -120,6 +141,7 @@ __all__ = [
     "Outlook",
     "PairCounts",
     "Parity",
+    "Place",
     "Policy",
     "PowerCurve",
     "PowerPoint",
@@ -136,7 +158,9 @@ __all__ = [
     "Screened",
     "Served",
     "ServingComparison",
+    "Severity",
     "Share",
+    "Skipped",
     "SliceCounts",
     "SpeedUp",
     "Spread",
@@ -148,6 +172,7 @@ __all__ = [
     "SuitePlan",
     "SuitePromise",
     "SuiteVerdict",
+    "SuspectedTrigger",
     "TimedReply",
     "TimedSide",
     "Variant",

@@ -12,6 +12,7 @@ from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator, m
 from regress.errors import ProjectError
 from regress.schema import Policy, Precision, Variant, VariantKind
 from regress.suite import strict_yaml
+from regress.suite.audit_section import AuditSection
 from regress.suite.train_section import TrainSection
 from regress.suite.validate import FileModel, Name, Number, validated
 
@@ -34,6 +35,7 @@ class PolicySection(FileModel):
     power: Probability = Decimal("0.8")
     zero_tolerance: tuple[Name, ...] = ()
     require_training_record: StrictBool = False
+    require_audit: StrictBool = False
     waivable_safety: StrictBool = False
 
 
@@ -72,6 +74,7 @@ class ProjectFile(FileModel):
     policy: PolicySection = PolicySection()
     engine: EngineSection = EngineSection()
     train: TrainSection = TrainSection()
+    audit: AuditSection = AuditSection()
     registry: RegistrySection = RegistrySection()
 
     @field_validator("policy", mode="before")
@@ -118,6 +121,7 @@ class Project:
             power=section.power,
             zero_tolerance=section.zero_tolerance,
             require_training_record=section.require_training_record,
+            require_audit=section.require_audit,
             waivable_safety=section.waivable_safety,
         )
 

@@ -1,0 +1,1 @@
+"""What training data will do to a model, before it does: one streaming pass, one file a check, ranked findings."""
