@@ -40,6 +40,7 @@ def view(
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # before the address is said: whoever reads it may ask at once
     except OSError as reason:
         listener.close()
         raise UsageError(
