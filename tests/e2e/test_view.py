@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPMessage
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def get(self, path: str, *, method: str = "GET", **headers: str) -> tuple[int, str, HTTPMessage]:
+    def get(self, path: str, *, method: str = "GET", **headers: str) -> tuple[int, str, Message[str, str]]:
         request = urllib.request.Request(self.url + path, method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
