@@ -36,6 +36,7 @@ from regress.cli import (
     suites,
     train,
     verify,
+    view,
 )
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
@@ -76,6 +77,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "verify": verify.verify,
     "rollback": rollback.rollback,
     "history": history.history,
+    "view": view.view,
     "label": label.label,
     "demo": demo.demo,
     "doctor": doctor.doctor,
