@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from regress.api import frames
 from regress.report import notebook
 from regress.report.words import headline
+from regress.run.exhibits import Grounds, gather
 from regress.run.judge import Judgement
 from regress.schema import Decision, SuiteComparison, SuiteVerdict
 from regress.store.atomic import write_atomic
@@ -24,13 +25,15 @@ class Judged(Decision):
     """A decision with the comparisons that it rests on. `promoted` is the answer; a notebook shows the plot."""
 
     comparisons: tuple[SuiteComparison, ...] = ()
+    grounds: Grounds | None = field(default=None, compare=False)  # the runs, for the page
 
     @classmethod
     def of(cls, judgement: Judgement) -> Self:
         decision = judgement.decision
         return cls(
-            **{field.name: getattr(decision, field.name) for field in fields(Decision)},
+            **{one.name: getattr(decision, one.name) for one in fields(Decision)},
             comparisons=judgement.comparisons,
+            grounds=judgement.grounds,
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -42,9 +45,13 @@ class Judged(Decision):
         return frames.flips(self.comparisons)
 
     def write_html(self, path: str | PathLike[str]) -> Path:
-        """The decision as one page that needs nothing else; all or nothing. Returns its path."""
+        """The report of `regress report`: one page that needs nothing else; all or nothing. Returns its path."""
+        from regress.report.html.page import render  # noqa: PLC0415 - with jinja2, which no other call needs
+
+        adapter = Path(self.candidate.path) if self.candidate else Path()
+        exhibits = None if self.grounds is None else gather(self.grounds, adapter)
         written = Path(path)
-        write_atomic(written, notebook.page(headline(self), self._repr_html_()).encode())
+        write_atomic(written, render(self, self.comparisons, exhibits))
         return written
 
     def __repr__(self) -> str:

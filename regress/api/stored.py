@@ -79,4 +79,4 @@ def _folder(run: str | PathLike[str] | Run) -> Path:
 def _by_task(names: Names) -> dict[str | None, str]:
     if names is None:
         return {}
-    return {None: names} if isinstance(names, str) else dict(names)
+    return {None: names} if isinstance(names, str) else {task: name for task, name in names.items()}  # noqa: C416

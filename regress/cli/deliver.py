@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from regress.backends.model_files import is_checkpoint
@@ -11,12 +12,15 @@ from regress.cli.console import put_json, say
 from regress.errors import Refused
 from regress.report import markdown, terminal, verdict_json
 from regress.report.markdown import SUMMARY
+from regress.run.exhibits import gather
+from regress.run.judge import Judgement
 from regress.schema import Candidate, Check, Decision, Exit, Ruling, SuiteComparison
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite.project import FILE_NAME
 
 REPORTS = "reports"
 VERDICT = "verdict.json"
+PAGE = "report.html"
 INDEX = "index.md"
 VERDICTS = "verdicts.json"
 
@@ -33,15 +37,15 @@ def not_promoted_until_decided(project: Path, adapter: Path) -> Iterator[None]:
         yield
     except Refused as refusal:
         if (project / FILE_NAME).is_file():  # elsewhere there is no project to report in
-            write_reports(reports, refused(adapter, str(refusal)), ())
+            write_reports(reports, Report.of_refusal(adapter, refusal))
         raise
 
 
 def take_away(reports: Path, folders: Iterable[str] = ()) -> None:
     """What `check` and `gate` left there, and in those folders of it."""
     for place, names in (
-        (reports, (VERDICT, SUMMARY, VERDICTS, INDEX)),
-        *((reports / f, (VERDICT, SUMMARY)) for f in folders),
+        (reports, (VERDICT, SUMMARY, PAGE, VERDICTS, INDEX)),
+        *((reports / f, (VERDICT, SUMMARY, PAGE)) for f in folders),
     ):
         for name in names:
             (place / name).unlink(missing_ok=True)
@@ -61,21 +65,47 @@ def refused(adapter: Path, reason: str, checks: Sequence[Check] = ()) -> Decisio
     )
 
 
-def write_reports(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison]) -> None:
-    """summary.md, then verdict.json, each all or nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is written of one candidate; the runs that its page was made from are no longer held."""
+
+    decision: Decision
+    comparisons: Sequence[SuiteComparison]
+    page: bytes
+
+    @classmethod
+    def of(cls, judgement: Judgement, adapter: Path) -> Report:
+        """Render the page; a second or two for 10,000 items."""
+        from regress.report.html.page import render  # with jinja2, which nothing needs before there is a decision
+
+        exhibits = None if judgement.grounds is None else gather(judgement.grounds, adapter)
+        page = render(judgement.decision, judgement.comparisons, exhibits)
+        return cls(decision=judgement.decision, comparisons=judgement.comparisons, page=page)
+
+    @classmethod
+    def of_refusal(cls, adapter: Path, refusal: Refused) -> Report:
+        """Only why there is no decision."""
+        decision = refused(adapter, str(refusal))
+        return cls.of(Judgement(decision=decision, comparisons=(), seals={}), adapter)
+
+
+def write_reports(reports: Path, report: Report) -> None:
+    """report.html, summary.md, then verdict.json, each all or nothing."""
     make_folder(reports)
-    write_atomic(reports / SUMMARY, markdown.render(decision, comparisons).encode())
-    write_atomic(reports / VERDICT, verdict_json.render(decision).encode())
+    write_atomic(reports / PAGE, report.page)
+    write_atomic(reports / SUMMARY, markdown.render(report.decision, report.comparisons).encode())
+    write_atomic(reports / VERDICT, verdict_json.render(report.decision).encode())
 
 
-def deliver(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison], *, as_json: bool) -> Exit:
+def deliver(reports: Path, judgement: Judgement, adapter: Path, *, as_json: bool) -> Exit:
     """Show, write, and return the exit code. The verdict is written last: whatever fails before leaves none."""
+    decision = judgement.decision
     if as_json:
         put_json(verdict_json.as_object(decision))
     else:
         say()
-        say(terminal.render(decision, comparisons))
+        say(terminal.render(decision, judgement.comparisons))
         say()
-        say(f"{reports / SUMMARY} · {reports / VERDICT}")
-    write_reports(reports, decision, comparisons)
+        say(f"{reports / PAGE} · {reports / SUMMARY} · {reports / VERDICT}")
+    write_reports(reports, Report.of(judgement, adapter))
     return decision.ruling.exit_code

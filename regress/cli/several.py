@@ -1,6 +1,6 @@
 """Judge several adapters in one go: a folder of reports for each, an index over all, and the worst exit code.
 
-    reports/NAME/summary.md, verdict.json   as for one adapter; NAME is the adapter's folder, longer where two are alike
+    reports/NAME/report.html, summary.md, verdict.json   as for one adapter; NAME is the adapter's folder, longer where two are alike
     reports/index.md                        the table, with links
     reports/verdicts.json                   every verdict.json in one list, as --json prints it
 
@@ -13,19 +13,19 @@ import json
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regress.cli.console import Bar, put_json, say
-from regress.cli.deliver import INDEX, REPORTS, VERDICTS, refused, take_away, write_reports
+from regress.cli.deliver import INDEX, REPORTS, VERDICTS, Report, take_away, write_reports
 from regress.errors import Refused, UsageError
 from regress.lock.attempts import next_attempt
 from regress.report import several, terminal, verdict_json
 from regress.run.task_scorers import ready_to_score
 from regress.run.wanted import Wanted
-from regress.schema import Attempt, Decision, Exit, SuiteComparison, Variant
+from regress.schema import Attempt, Decision, Exit, Variant
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite import read_project
 from regress.suite.project import FILE_NAME
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from regress.run.check import Checked
 
 _ODD = re.compile(r"[^\w.-]+")
-Judged = dict[str, tuple[Decision, Sequence[SuiteComparison]]]
+Judged = dict[str, Report]
 
 
 def report_names(adapters: Sequence[Path]) -> dict[Path, str]:
@@ -75,8 +75,8 @@ def none_promoted_until_decided(project: Path, names: Mapping[Path, str]) -> Ite
     except Refused as refusal:
         if (project / FILE_NAME).is_file():  # elsewhere there is no project to report in
             for adapter, name in names.items():
-                judged[name] = (refused(adapter, str(refusal)), ())
-                write_reports(reports / name, *judged[name])
+                judged[name] = Report.of_refusal(adapter, refusal)
+                write_reports(reports / name, judged[name])
             _write_index(reports, judged, None)
         raise
 
@@ -138,29 +138,33 @@ def judge_several(order: Order, names: Mapping[Path, str]) -> Exit:
                 name = names[outcome.adapter]
                 judged[name] = _decided(outcome)
                 if not order.as_json:
-                    _show(reports / name, *judged[name])
+                    _show(reports / name, judged[name])
         upcoming = next_attempt(bench.loaded.project.baselines, bench.lock)
         if order.as_json:
             put_json(_objects(judged))
-            for name, decided in judged.items():
-                write_reports(reports / name, *decided)
+            for name, report in judged.items():
+                write_reports(reports / name, report)
         else:
             _show_all(reports, judged, upcoming)
         _write_index(reports, judged, upcoming)
-    return Exit.worst(decision.ruling.exit_code for decision, _ in judged.values())
+    return Exit.worst(report.decision.ruling.exit_code for report in judged.values())
 
 
-def _decided(outcome: Checked) -> tuple[Decision, Sequence[SuiteComparison]]:
-    if outcome.judgement is None:
-        return refused(outcome.adapter, str(outcome.refusal)), ()
-    return outcome.judgement.decision, outcome.judgement.comparisons
+def _decided(outcome: Checked) -> Report:
+    """Its report; the runs behind it are let go, since there may be many candidates."""
+    judgement = outcome.judgement
+    if judgement is None:
+        return Report.of_refusal(outcome.adapter, outcome.refusal or Refused("it was not judged."))
+    report = Report.of(judgement, outcome.adapter)
+    outcome.judgement = replace(judgement, grounds=None)
+    return report
 
 
-def _show(folder: Path, decision: Decision, comparisons: Sequence[SuiteComparison]) -> None:
+def _show(folder: Path, report: Report) -> None:
     say()
-    say(terminal.render(decision, comparisons))
+    say(terminal.render(report.decision, report.comparisons))
     say()
-    write_reports(folder, decision, comparisons)
+    write_reports(folder, report)
 
 
 def _show_all(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
@@ -174,11 +178,11 @@ def _show_all(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
 
 
 def _decisions(judged: Judged) -> dict[str, Decision]:
-    return {name: decision for name, (decision, _) in judged.items()}
+    return {name: report.decision for name, report in judged.items()}
 
 
 def _objects(judged: Judged) -> list[dict[str, object]]:
-    return [verdict_json.as_object(decision) for decision, _ in judged.values()]
+    return [verdict_json.as_object(report.decision) for report in judged.values()]
 
 
 def _write_index(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:

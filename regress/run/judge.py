@@ -16,6 +16,7 @@ from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded
 from regress.run.attribution import attribute
+from regress.run.exhibits import Grounds
 from regress.run.found import find_runs, load_locked, other_runs
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
@@ -43,11 +44,15 @@ from regress.suite.project import parse_variant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A decision, the comparisons that it rests on, and the seals of the locked variants' runs, by variant."""
+    """A decision, the comparisons that it rests on, and the seals of the locked variants' runs, by variant.
+
+    `grounds` is what the reports are gathered from; whoever keeps many judgements lets it go first.
+    """
 
     decision: Decision
     comparisons: tuple[SuiteComparison, ...]
     seals: Mapping[str, str]
+    grounds: Grounds | None = None
 
 
 def judge(
@@ -109,7 +114,8 @@ def judge(
         unread=unread,
     )
     decision = replace(decision, attribution=attribution)
-    return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals)
+    grounds = Grounds(loaded=loaded, lock=lock, runs=runs)
+    return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals, grounds=grounds)
 
 
 def _seals(runs: Iterable[StoredRun]) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""What was lost and what was gained, suite by suite, in words: the first thing under the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from regress.report.html.breakage import kind_words
+from regress.report.html.forest import Mark, mark_of
+from regress.report.words import FLAGGED, amount, moved, spread
+from regress.schema import Decision, Role, SuiteComparison, SuiteVerdict, Verdict
+
+_MOST_KINDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One suite, in its worst variant: the figure, what it means, and how it shows."""
+
+    suite: str
+    variant: str
+    amount: str
+    mark: Mark
+    text: str
+    how: str
+
+
+def lost(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[Told]:
+    """Protected suites that lost something for certain or may have, and targets that were not reached."""
+    found = [v for v in decision.suites if v.role is Role.PROTECT and _is_lost(v)]
+    missed = [v for v in decision.suites if v.role is Role.TARGET and v.verdict is not Verdict.PASS]
+    worst_first = sorted(found, key=lambda v: (v.verdict is Verdict.PASS, v.delta or 0.0, v.suite))
+    return [_told(v, comparisons) for v in _one_each([*worst_first, *missed])]
+
+
+def gained(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[Told]:
+    """Targets that were reached, and other suites whose whole interval is a gain."""
+    reached = [v for v in decision.suites if v.role is Role.TARGET and v.verdict is Verdict.PASS]
+    better = [v for v in decision.suites if v.role is not Role.TARGET and v.ci90 is not None and v.ci90[0] > 0.0]
+    weakest_first = sorted(reached, key=lambda v: v.delta or 0.0) + sorted(better, key=lambda v: -(v.delta or 0.0))
+    return [_told(v, comparisons) for v in _one_each(weakest_first)]
+
+
+def _is_lost(verdict: SuiteVerdict) -> bool:
+    return verdict.verdict is not Verdict.PASS or (verdict.p_lost is not None and verdict.p_lost <= FLAGGED)
+
+
+def _one_each(verdicts: Sequence[SuiteVerdict]) -> list[SuiteVerdict]:
+    """The first of each suite."""
+    found: dict[str, SuiteVerdict] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.suite, verdict)
+    return list(found.values())
+
+
+def _told(verdict: SuiteVerdict, comparisons: Sequence[SuiteComparison]) -> Told:
+    same = (c for c in comparisons if (c.suite, c.variant) == (verdict.suite, verdict.variant))
+    comparison = next(same, None)
+    return Told(
+        suite=verdict.suite,
+        variant=verdict.variant,
+        amount=amount(verdict),
+        mark=mark_of(verdict),
+        text=_text(verdict),
+        how="" if comparison is None else _how(comparison),
+    )
+
+
+def _text(verdict: SuiteVerdict) -> str:
+    """'800 → 114 of 800 right; 2 points were allowed'"""
+    counted = moved(verdict) if verdict.figure is not None else f"{moved(verdict)} right"
+    return f"{counted}; {_judged(verdict)}"
+
+
+def _judged(verdict: SuiteVerdict) -> str:
+    unit = "%" if verdict.is_relative else "points"
+    if verdict.role is Role.TARGET:
+        asked = "a gain" if verdict.min_gain is None else f"{float(verdict.min_gain) * 100:g} {unit}"
+        return f"{asked} asked" if verdict.verdict is Verdict.PASS else f"{asked} asked, and not shown for certain"
+    if verdict.margin is None:
+        return "reported only"
+    allowed = f"{float(verdict.margin) * 100:g} {unit}"
+    match verdict.verdict:
+        case Verdict.FAIL:
+            return f"{allowed} were allowed"
+        case Verdict.PASS:
+            return f"certainly within the {allowed} that are allowed"
+        case Verdict.UNDECIDED:
+            more = "" if verdict.needed_n is None else f", {verdict.needed_n:,} items would settle it"
+            return f"{allowed} are allowed and the interval is {spread(verdict)}{more}"
+
+
+def _how(comparison: SuiteComparison) -> str:
+    """The failures that became more frequent."""
+    grown = [kind for kind in comparison.kinds if kind.candidate > kind.base]
+    return ", ".join(f"{kind_words(k.kind)} {k.base} → {k.candidate}" for k in grown[:_MOST_KINDS])
