@@ -21,7 +21,7 @@ class Kind(Enum):
     FLAGS = auto()
 
 
-Columns = Mapping[str, Kind]
+Columns = dict[str, Kind]
 Row = dict[str, Any]
 
 VERDICT_COLUMNS: Columns = {

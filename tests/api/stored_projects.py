@@ -43,8 +43,13 @@ def stored_project(folder: Path) -> Path:
     write_project(folder, margin="0.10", choose=60, generate=60)
     (folder / "suites" / "overlap.yaml").write_text(OVERLAP)
     items = [
-        {"id": f"g-{k}", "prompt": f"Say {k} {HOSTILE}", "target": f"echo g-{k}", "slice": f"part {k % 3} {HOSTILE}"}
-        for k in range(60)
+        {
+            "id": f"g-{k}",
+            "prompt": f"Say {k} {HOSTILE}",
+            "target": f"echo g-{k}{' again' * (k % 2)}",
+            "slice": f"part {k % 3} {HOSTILE}",
+        }
+        for k in range(60)  # the odd ones are right by four fifths
     ]
     (folder / "suites" / "overlap.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
     stage = open_stage(folder)
