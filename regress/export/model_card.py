@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
@@ -36,9 +37,10 @@ def write_card(judgement: Judgement, project: Project, path: Path, name: str) ->
     decision = judgement.decision
     card = _existing(path) or _new(decision, project, name)
     results = eval_results(figures(decision.suites), decision.lock)
-    others = [result for result in card.data.eval_results or [] if LOCK not in (result.dataset_args or {})]
-    card.data.model_name = card.data.model_name or name
-    card.data.eval_results = [*others, *results]
+    data = cast("ModelCardData", card.data)
+    others = [result for result in data.eval_results or [] if LOCK not in (result.dataset_args or {})]
+    data.model_name = data.model_name or name
+    data.eval_results = [*others, *results]
     section = "\n".join([BEGIN, *_section(decision), END])
     if _SECTION.search(card.text):
         card.text = _SECTION.sub(lambda _: section, card.text, count=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))  # the engine without a model
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scorers"))  # short ways to a suite
 
 from stored_projects import stored_project
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from regress.cli import main
 from regress.cli.export import FORMATS, Format
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def export(project: Path, *arguments: str, adapter: str = "careful") -> int:
@@ -72,6 +75,20 @@ def test_broken_evidence_exports_nothing(own: Path, capsys: pytest.CaptureFixtur
         log.write_bytes(log.read_bytes()[:-40])
     assert export(own, "--to", "parquet") == 5
     assert not (own / "reports" / "parquet").exists()
+
+
+def test_no_model_library_is_loaded(own: Path) -> None:
+    """An export runs on the CPU runner that gates. (pyarrow imports pandas where that is installed.)"""
+    code = f"""
+import sys
+from regress.cli import main
+for to in ("card", "lm-eval", "parquet"):
+    assert main(["export", {str(own / "careful")!r}, "-C", {str(own)!r}, "--to", to]) == 0
+heavy = {{"torch", "transformers", "peft", "scipy", "lm_eval", "mlflow", "wandb"}}
+print(sorted(heavy & {{name.partition(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import regress
+from regress.errors import ResultsError
 from regress.export.lm_eval_samples import write_lm_eval
 from regress.run.judge import Judgement
 from regress.schema import PairCounts, SuiteComparison
@@ -85,7 +86,7 @@ def test_what_was_edited_afterwards_is_seen(written: Path, tmp_path: Path) -> No
         (folder / path.name).write_bytes(path.read_bytes())
     (samples,) = folder.glob("samples_echoes_*.jsonl")
     samples.write_text(samples.read_text().replace('"acc": 0.0', '"acc": 1.0', 1))
-    with pytest.raises(regress.errors.ResultsError, match="were edited"):  # type: ignore[attr-defined]
+    with pytest.raises(ResultsError, match="were edited"):
         regress.compare(written / "base@fp32", folder)
 
 
