@@ -1,8 +1,9 @@
 """Judge several adapters in one go: a folder of reports for each, an index over all, and the worst exit code.
 
-    reports/NAME/report.html, summary.md, verdict.json   as for one adapter; NAME is the adapter's folder, longer where two are alike
-    reports/index.md                        the table, with links
-    reports/verdicts.json                   every verdict.json in one list, as --json prints it
+    reports/NAME/           report.html, summary.md, verdict.json as for one adapter; NAME is the adapter's folder,
+                            longer where two are alike
+    reports/index.md        the table, with links
+    reports/verdicts.json   every verdict.json in one list, as --json prints it
 
 There is no reports/verdict.json: nobody shall take one adapter's PROMOTE for another's.
 """
@@ -61,7 +62,7 @@ def report_names(adapters: Sequence[Path]) -> dict[Path, str]:
 def _name(parts: Sequence[str], count: int) -> str:
     """Casefolded, since some file systems take two spellings for one; never a name of the index's own."""
     name = _ODD.sub("_", "-".join(parts[-count:])).strip("._").casefold() or "adapter"
-    return f"{name}-adapter" if name.endswith((".md", ".json")) else name
+    return f"{name}-adapter" if name.endswith((".md", ".json", ".html")) else name
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from regress.schema import (
     Curve,
     CurvePoint,
     Exhibits,
+    Item,
     ItemExhibit,
     ItemOutcome,
     LengthShift,
@@ -114,18 +115,18 @@ def _items(suite: Suite, runs: Sequence[StoredRun]) -> Iterator[ItemExhibit]:
                 slice=item.slice,
                 prompt=item.prompt,
                 expected=expected_answer(item),
-                answers=tuple(
-                    outcome
-                    and Answer(
-                        outcome=outcome.outcome,
-                        kind=outcome.kind,
-                        detail=outcome.detail,
-                        text=shown_reply(suite, item, outcome),
-                        right=_right(item.answer, outcome),
-                    )
-                    for outcome in given
-                ),
+                answers=tuple(None if outcome is None else _answer(suite, item, outcome) for outcome in given),
             )
+
+
+def _answer(suite: Suite, item: Item, outcome: ItemOutcome) -> Answer:
+    return Answer(
+        outcome=outcome.outcome,
+        kind=outcome.kind,
+        detail=outcome.detail,
+        text=shown_reply(suite, item, outcome),
+        right=_right(item.answer, outcome),
+    )
 
 
 def _right(answer: int | None, outcome: ItemOutcome) -> float | None:

@@ -104,14 +104,9 @@ def judge(
     decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
     settled = {parse_variant(run.manifest.variant): run for run in runs.values()}
     others, unread = other_runs(loaded, lock, candidate.digest, settled)
+    known = _by_pair(comparisons, runs)
     attribution = attribute(
-        loaded,
-        settled | others,
-        candidate,
-        checks=made,
-        attempt=attempt,
-        known=_by_pair(comparisons, runs),
-        unread=unread,
+        loaded, settled | others, candidate, checks=made, attempt=attempt, known=known, unread=unread
     )
     decision = replace(decision, attribution=attribution)
     grounds = Grounds(loaded=loaded, lock=lock, runs=runs)

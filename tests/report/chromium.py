@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -86,7 +87,13 @@ class Browser:
 
     def run(self, expression: str) -> Any:
         """An expression's value in the page; promises are awaited."""
-        found = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        found = self.call(
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+            allowUnsafeEvalBlockedByCSP=False,
+        )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
@@ -132,16 +139,32 @@ class Browser:
             self.events.append((method, given["message"]))
 
 
+def _high_pipe() -> tuple[int, int]:
+    """Descriptors that are neither 3 nor 4, which Chromium reads and writes."""
+    low = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low]
+    for end in low:
+        os.close(end)
+    return high[0], high[1]
+
+
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A fresh Chromium with a profile of its own, gone afterwards."""
     program = find_chromium()
     assert program is not None
-    commands, commands_in = os.pipe()
-    answers_out, answers = os.pipe()
+    (commands, commands_in), (answers_out, answers) = _high_pipe(), _high_pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{commands} 4>&{answers}', "sh", program, *FLAGS, f"--user-data-dir={profile}"],
+            [
+                "bash",
+                "-c",
+                f'exec "$@" 3<&{commands} 4>&{answers}',
+                "bash",
+                program,
+                *FLAGS,
+                f"--user-data-dir={profile}",
+            ],
             pass_fds=(commands, answers),
             stderr=subprocess.DEVNULL,
         )

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 from jinja2 import PackageLoader, StrictUndefined
@@ -17,8 +18,8 @@ from regress.report import attribution, detector, serving
 from regress.report.html import breakage, charts, forest, story
 from regress.report.html.island import Island, pack
 from regress.report.html.texts import seen
-from regress.report.words import attempt, examples, headline
-from regress.schema import Decision, Exhibits, Flip, SuiteComparison
+from regress.report.words import attempt, examples, why
+from regress.schema import Decision, Exhibits, Flip, Ruling, SuiteComparison
 
 PAGE = "report.html"
 
@@ -26,7 +27,14 @@ MOST_BYTES = 1_000_000
 _LEAST_ITEMS = 200_000  # bytes for the items, however much else there is to tell
 _MOST_EXAMPLE = 600  # characters of a text shown without scripts
 
-ICONS = {"PROMOTE": "✓", "REJECT": "✕", "INCONCLUSIVE": "?", "REFUSED": "⊘"}
+ICONS = {Ruling.PROMOTE: "✓", Ruling.REJECT: "✕", Ruling.INCONCLUSIVE: "?", Ruling.REFUSED: "⊘"}
+TINTS = {Ruling.PROMOTE: "087f5b", Ruling.REJECT: "c2370b", Ruling.INCONCLUSIVE: "946200", Ruling.REFUSED: "7a3e9d"}
+HEADLINES = {
+    Ruling.PROMOTE: "may replace the base.",
+    Ruling.REJECT: "must not replace the base.",
+    Ruling.INCONCLUSIVE: "is not promoted: this is not settled.",
+    Ruling.REFUSED: "was not judged: nothing is concluded.",
+}
 
 
 def render(decision: Decision, comparisons: Sequence[SuiteComparison], exhibits: Exhibits | None = None) -> bytes:
@@ -47,9 +55,12 @@ def _told(decision: Decision, comparisons: Sequence[SuiteComparison], exhibits: 
     return {
         "decision": decision,
         "icon": ICONS[decision.ruling],
-        "headline": headline(decision),
+        "tint": TINTS[decision.ruling],
+        "who": PurePath(decision.candidate.path).name if decision.candidate else "the candidate",
+        "headline": HEADLINES[decision.ruling],
+        "why": why(decision),
         "lost": story.lost(decision, comparisons),
-        "gained": story.gained(decision, comparisons),
+        "gained": story.gained(decision),
         "attempt": attempt(decision),
         "failed_checks": [check for check in decision.checks if not check.ok],
         "forests": forest.forests(decision.suites, promises),
@@ -87,7 +98,6 @@ def _filled(told: dict[str, Any], island: Island | None) -> bytes:
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
-        tint={"PROMOTE": "%23087f5b", "REJECT": "%23c2370b", "INCONCLUSIVE": "%23946200", "REFUSED": "%237a3e9d"},
     )
     return text.encode()
 

@@ -15,10 +15,10 @@ _MOST_KINDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One suite, in its worst variant: the figure, what it means, and how it shows."""
+    """One suite, in its worst variant and those that came out alike: the figure, what it means, and how it shows."""
 
     suite: str
-    variant: str
+    variants: str
     amount: str
     mark: Mark
     text: str
@@ -30,15 +30,16 @@ def lost(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[Tol
     found = [v for v in decision.suites if v.role is Role.PROTECT and _is_lost(v)]
     missed = [v for v in decision.suites if v.role is Role.TARGET and v.verdict is not Verdict.PASS]
     worst_first = sorted(found, key=lambda v: (v.verdict is Verdict.PASS, v.delta or 0.0, v.suite))
-    return [_told(v, comparisons) for v in _one_each([*worst_first, *missed])]
+    return [_told(v, decision, _text(v), _how(v, comparisons)) for v in _one_each([*worst_first, *missed])]
 
 
-def gained(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[Told]:
+def gained(decision: Decision) -> list[Told]:
     """Targets that were reached, and other suites whose whole interval is a gain."""
     reached = [v for v in decision.suites if v.role is Role.TARGET and v.verdict is Verdict.PASS]
     better = [v for v in decision.suites if v.role is not Role.TARGET and v.ci90 is not None and v.ci90[0] > 0.0]
-    weakest_first = sorted(reached, key=lambda v: v.delta or 0.0) + sorted(better, key=lambda v: -(v.delta or 0.0))
-    return [_told(v, comparisons) for v in _one_each(weakest_first)]
+    better.sort(key=lambda v: -(v.delta or 0.0))
+    targets = [_told(v, decision, _text(v)) for v in _one_each(sorted(reached, key=lambda v: v.delta or 0.0))]
+    return targets + [_told(v, decision, f"{_counted(v)}, for certain") for v in _one_each(better)]
 
 
 def _is_lost(verdict: SuiteVerdict) -> bool:
@@ -53,23 +54,27 @@ def _one_each(verdicts: Sequence[SuiteVerdict]) -> list[SuiteVerdict]:
     return list(found.values())
 
 
-def _told(verdict: SuiteVerdict, comparisons: Sequence[SuiteComparison]) -> Told:
-    same = (c for c in comparisons if (c.suite, c.variant) == (verdict.suite, verdict.variant))
-    comparison = next(same, None)
+def _told(verdict: SuiteVerdict, decision: Decision, text: str, how: str = "") -> Told:
+    def seen(v: SuiteVerdict) -> object:
+        return v.suite, v.verdict, v.counts, v.delta
+
     return Told(
         suite=verdict.suite,
-        variant=verdict.variant,
+        variants=" and ".join(v.variant for v in decision.suites if seen(v) == seen(verdict)),
         amount=amount(verdict),
         mark=mark_of(verdict),
-        text=_text(verdict),
-        how="" if comparison is None else _how(comparison),
+        text=text,
+        how=how,
     )
 
 
 def _text(verdict: SuiteVerdict) -> str:
     """'800 → 114 of 800 right; 2 points were allowed'"""
-    counted = moved(verdict) if verdict.figure is not None else f"{moved(verdict)} right"
-    return f"{counted}; {_judged(verdict)}"
+    return f"{_counted(verdict)}; {_judged(verdict)}"
+
+
+def _counted(verdict: SuiteVerdict) -> str:
+    return moved(verdict) if verdict.figure is not None else f"{moved(verdict)} right"
 
 
 def _judged(verdict: SuiteVerdict) -> str:
@@ -90,7 +95,8 @@ def _judged(verdict: SuiteVerdict) -> str:
             return f"{allowed} are allowed and the interval is {spread(verdict)}{more}"
 
 
-def _how(comparison: SuiteComparison) -> str:
+def _how(verdict: SuiteVerdict, comparisons: Sequence[SuiteComparison]) -> str:
     """The failures that became more frequent."""
-    grown = [kind for kind in comparison.kinds if kind.candidate > kind.base]
+    own = [c for c in comparisons if (c.suite, c.variant) == (verdict.suite, verdict.variant)]
+    grown = [kind for c in own for kind in c.kinds if kind.candidate > kind.base]
     return ", ".join(f"{kind_words(k.kind)} {k.base} → {k.candidate}" for k in grown[:_MOST_KINDS])

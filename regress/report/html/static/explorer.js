@@ -4,11 +4,13 @@
   const HEIGHT = 52; // of a row, as in the style sheet
   const SPARE = 8; // rows drawn above and below what is seen
   const MOST_CELLS = 1e6; // of a comparison word by word; beyond it everything between like ends counts as changed
+  const RESTING = 150; // ms on an item before the address names it: browsers refuse hundreds of changes a second
+  const LEAST_COMMON = 0.25; // of a reply's words
   const OUTCOMES = { p: "pass", f: "fail", n: "no answer", e: "error", "-": "not asked" };
   const FILTERS = ["lost", "gained", "changed", "errors", "all"];
   const $ = (id) => document.getElementById(id);
   const state = { filter: "all", variant: 1, suite: -1, slice: -1, kind: -1, order: "", query: "", item: -1, marks: true };
-  let data, shown = [], haystack = null, places = null;
+  let data, naming, shown = [], haystack = null, places = null;
 
   // --- the packed items ---
 
@@ -137,7 +139,8 @@
 
   function select(i, name = true) {
     state.item = i;
-    if (name && i >= 0) history.replaceState(null, "", address(i));
+    clearTimeout(naming);
+    if (name && i >= 0) naming = setTimeout(() => history.replaceState(null, "", address(i)), RESTING);
     const place = shown.indexOf(i), list = $("list");
     if (place >= 0) {
       const top = place * HEIGHT;
@@ -175,8 +178,8 @@
     const other = isBase ? state.variant : data.against[v];
     if (reply(v, i) === "") text.append(made("i", "dim", outcome === "-" ? "" : "empty"));
     const mine = tokens(reply(v, i));
-    const kept = state.marks && reply(other, i) !== null && origin(other, i) !== origin(v, i) ? common(mine, tokens(reply(other, i))) : null;
-    fill(text, mine, kept, isBase ? "gone" : "new");
+    const marks = state.marks && reply(other, i) !== null && origin(other, i) !== origin(v, i) ? compared(mine, tokens(reply(other, i))) : null;
+    fill(text, mine, marks, isBase ? "gone" : "new");
     node.append(text);
     const notes = [data.kinds[data.kind[v][i]], plain(data.detail[v][i] || null)].filter(Boolean);
     if (data.right[v][i] !== null) notes.push(`log-prob of the right choice ${data.right[v][i].toFixed(3).replace("-", "−")}`);
@@ -189,6 +192,14 @@
   function tokens(text) {
     return parts(text).flatMap((part) =>
       typeof part === "number" ? [{ left: part }] : part.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? []);
+  }
+
+  // Which of a's tokens b has, too, with changed runs in one piece; null where so little is common that marks say nothing.
+  function compared(a, b) {
+    const kept = common(a, b), words = a.filter((word) => typeof word === "string" && word.trim()).length;
+    const same = a.filter((word, place) => kept[place] && typeof word === "string" && word.trim()).length;
+    if (same < words * LEAST_COMMON) return null;
+    return kept.map((is, place) => is && (typeof a[place] !== "string" || a[place].trim() !== "" || kept[place - 1] !== false || kept[place + 1] !== false));
   }
 
   // For each of a's tokens whether it is part of a longest common subsequence with b.
