@@ -82,8 +82,13 @@ def test_pytest_as_documented(documented: Path, pytester: pytest.Pytester, monke
 
 def test_exports_as_documented(documented: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[export.Order] = []
+
+    def send(order: export.Order) -> list[str]:
+        sent.append(order)
+        return [order.name]
+
     for tracker in (export.Format.MLFLOW, export.Format.WANDB):
-        monkeypatch.setitem(export.FORMATS, tracker, (lambda o: sent.append(o) or [], export.FORMATS[tracker][1]))
+        monkeypatch.setitem(export.FORMATS, tracker, (send, export.FORMATS[tracker][1]))
     (commands,) = blocks("exports", "bash")
     for line in commands.splitlines():
         assert main(shlex.split(line, comments=True)[1:]) == 0
