@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from importlib import import_module
+from io import StringIO
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,8 +103,6 @@ def pytest_runtest_makereport(
 
 def _table(decision: Judged) -> str:
     """What `regress gate` prints, without colour."""
-    from io import StringIO  # noqa: PLC0415 - only a failing test pays for it
-
     console = import_module("rich.console").Console(file=StringIO(), width=WIDTH, highlight=False, no_color=True)
     render = import_module("regress.report.terminal").render
     console.print(render(decision, decision.comparisons), markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from os import PathLike
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def compare(
     kind = kind_of(first, second)
     if kind is not None:
         wanted = Wanted(metric=_by_task(metric), filter=_by_task(filter))
-        found = compare_imported(first, second, kind, wanted, MARGIN if margin is None else Decimal(margin))
+        found = compare_imported(first, second, kind, wanted, _share(margin))
         return Diff(suites=found.decision.suites, comparisons=found.comparisons)
     if not (margin is None and metric is None and filter is None):
         raise UsageError("margin, metric and filter are for imported results; runs have a lock.")
@@ -76,7 +76,18 @@ def _folder(run: str | PathLike[str] | Run) -> Path:
     return run.folder if isinstance(run, Run) else Path(run)
 
 
+def _share(margin: str | Decimal | None) -> Decimal:
+    """A drop between 0 and 1; a float is not taken, since 0.1 is none of them exactly."""
+    try:
+        share = MARGIN if margin is None else Decimal(margin)
+    except (InvalidOperation, TypeError, ValueError) as reason:
+        raise UsageError(f"margin {margin!r} is no number: '0.02' is two points.") from reason
+    if isinstance(margin, float) or not (share.is_finite() and 0 < share < 1):
+        raise UsageError(f"margin {margin!r} must be a text or a Decimal between 0 and 1: '0.02' is two points.")
+    return share
+
+
 def _by_task(names: Names) -> dict[str | None, str]:
     if names is None:
         return {}
-    return {None: names} if isinstance(names, str) else {task: name for task, name in names.items()}  # noqa: C416
+    return {None: names} if isinstance(names, str) else {task: name for task, name in names.items()}  # noqa: C416 - its keys may be None

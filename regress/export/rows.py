@@ -37,7 +37,7 @@ VERDICT_COLUMNS: Columns = {
     "lost": Kind.COUNT,
     "gained": Kind.COUNT,
     "unpaired": Kind.COUNT,
-    "delta": Kind.NUMBER,  # candidate minus base, in rates
+    "delta": Kind.NUMBER,  # candidate minus base, in rates; of the base's figure where `relative`
     "ci90_low": Kind.NUMBER,
     "ci90_high": Kind.NUMBER,
     "margin": Kind.NUMBER,
@@ -49,6 +49,9 @@ VERDICT_COLUMNS: Columns = {
     "needed_n": Kind.COUNT,
     "no_answer": Kind.COUNT,
     "error": Kind.COUNT,
+    "relative": Kind.FLAG,
+    "base_figure": Kind.NUMBER,  # of serving figures: seconds, tokens, bytes, shares
+    "candidate_figure": Kind.NUMBER,
     "reason": Kind.TEXT,
 }
 
@@ -124,6 +127,9 @@ def verdict_rows(verdicts: Iterable[SuiteVerdict]) -> Iterator[Row]:
             "needed_n": v.needed_n,
             "no_answer": v.no_answer,
             "error": v.error,
+            "relative": v.is_relative,
+            "base_figure": None if v.figure is None else v.figure.base,
+            "candidate_figure": None if v.figure is None else v.figure.candidate,
             "reason": v.reason,
         }
 

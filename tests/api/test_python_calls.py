@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,17 @@ def test_two_runs_are_compared(stored: Path) -> None:
         regress.compare(base, runs["adapter"], stored, margin="0.1")
     with pytest.raises(UsageError, match="does not exist"):
         regress.compare(base, stored / "nowhere", stored)
+
+
+def test_the_margin_of_imported_results_is_a_share(stored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(["export", str(stored / "careless"), "-C", str(stored), "--to", "lm-eval", "--output", str(out)]) == 0
+    both = out / "base@fp32", out / "adapter@fp32"
+    assert set(regress.compare(*both).to_frame().margin) == {0.02}
+    wrong: list[Any] = ["x", "0", "1", "-0.1", "nan", "inf", 0.02, Decimal("NaN")]
+    for margin in wrong:
+        with pytest.raises(UsageError, match=r"'0\.02' is two points"):
+            regress.compare(*both, margin=margin)
 
 
 def test_runs_under_different_locks_are_refused(stored: Path) -> None:
