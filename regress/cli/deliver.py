@@ -11,6 +11,7 @@ from regress.backends.model_files import is_checkpoint
 from regress.cli.console import put_json, say
 from regress.errors import Refused
 from regress.report import markdown, terminal, verdict_json
+from regress.report.html import PAGE
 from regress.report.markdown import SUMMARY
 from regress.run.exhibits import gather
 from regress.run.judge import Judgement
@@ -20,7 +21,6 @@ from regress.suite.project import FILE_NAME
 
 REPORTS = "reports"
 VERDICT = "verdict.json"
-PAGE = "report.html"
 INDEX = "index.md"
 VERDICTS = "verdicts.json"
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from rich.table import Table
 from rich.text import Text
 
+from regress.report.html import PAGE
 from regress.report.markdown import ICONS, SUMMARY, escaped
 from regress.report.terminal import RULING_STYLE
 from regress.report.words import visible, why
@@ -50,12 +51,12 @@ def order(upcoming: Attempt | None) -> str:
 
 
 def index(decisions: Decisions, upcoming: Attempt | None) -> str:
-    """index.md: the table with a link to each summary, safe around untrusted names."""
+    """index.md: the table with links to each summary and page, safe around untrusted names."""
     lines = [f"# {headline(decisions)}", ""]
     lines += ["| adapter | decision | candidate | alpha | why |", "|---|---|--:|--:|---|"]
     for name, decision in decisions.items():
         number, alpha = _spent(decision.attempt)
-        link = f"[{escaped(name)}]({quote(name)}/{SUMMARY})"
+        link = f"[{escaped(name)}]({quote(name)}/{SUMMARY}) ([page]({quote(name)}/{PAGE}))"
         ruling = f"{ICONS[decision.ruling]} {decision.ruling.value}"
         lines.append(f"| {link} | {ruling} | {number} | {alpha} | {escaped(visible(why(decision), 300))} |")
     return "\n".join([*lines, "", order(upcoming), ""])

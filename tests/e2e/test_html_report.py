@@ -66,7 +66,9 @@ def test_report_renders_the_same_page_again(judged: Path, tmp_path: Path) -> Non
 def test_check_leaves_a_page_for_each_of_several(judged: Path) -> None:
     adapters = [judged / name for name in ADAPTERS]
     assert main(["check", *map(str, adapters), "-C", str(judged), "--quiet"]) == 3
-    rulings = {name: re.findall(r'<html lang="en" data-ruling="(\w+)"', page(judged / "reports" / name)) for name in ADAPTERS}
+    rulings = {
+        name: re.findall(r'<html lang="en" data-ruling="(\w+)"', page(judged / "reports" / name)) for name in ADAPTERS
+    }
     assert rulings == {"tiny": ["promote"], "broken": ["reject"]}
     assert set(report_names(adapters).values()) == set(rulings)
 

@@ -124,7 +124,7 @@ def test_what_was_lost_and_gained_in_words() -> None:
     decision = a_decision(Ruling.REJECT, FAIL, replace(FAIL, variant="merged"), OPEN, HELD, GAIN)
     lost = {told.suite: told for told in story.lost(decision, [comparison])}
     assert list(lost) == ["json_orders", "words"]
-    assert lost["json_orders"].text == "994 → 771 of 1000 right; 1 points were allowed"
+    assert lost["json_orders"].text == "994 → 771 of 1000 right; no more than 1 point allowed"
     assert lost["json_orders"].how == "JSON inside a code fence 0 → 223"
     assert lost["json_orders"].variants == "adapter and merged"
     assert "900 items would settle it" in lost["words"].text
@@ -139,7 +139,7 @@ def test_what_was_lost_and_gained_in_words() -> None:
         (replace(HELD, p_lost=0.001), True, False),  # for certain, be it within the margin
         (replace(HELD, ci90=(0.01, 0.03), delta=0.02), False, True),
         (replace(HELD, ci90=(0.0, 0.03), delta=0.02), False, False),  # may be nothing
-        (MISSED, True, False),
+        (MISSED, False, True),  # what was to be gained, and is open
         (INFORM, False, False),
     ],
 )
@@ -202,7 +202,7 @@ def test_curves_audit_and_amendments_are_shown() -> None:
         notes=("a note",),
     )
     page = page_of(FAIL, shown=shown)
-    for told in ("words 60 probes −30.0", "block 40 rows twice", "row 7 x", "amended 1 time", "more items", "a note"):
+    for told in ("words −30.0 60 probes", "block 40 rows twice", "row 7 x", "amended 1 time", "more items", "a note"):
         assert told in page.text
     assert [given.get("class") for tag, given in page.tags if tag in ("circle", "path")].count("certain") == 1
     assert "audit.json cannot" in page_of(FAIL, shown=exhibits(audit=Audited(fault="audit.json cannot be read"))).text

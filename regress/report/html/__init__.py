@@ -4,3 +4,5 @@
 `island` packs the items that the explorer (`static/explorer.js`) shows. Everything that a model, a suite or an adapter
 wrote passes through `texts` and the templates' autoescape, or reaches the document as a text node.
 """
+
+PAGE = "report.html"

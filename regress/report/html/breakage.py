@@ -36,6 +36,7 @@ KINDS = {
 """Failure kinds in words; others are shown as they are."""
 
 MOST_KINDS = 8
+_LEAST_SCALE = 20  # a bar's whole length stands for a twentieth of the items at least
 MOST_SLICES = 12  # at once; as many as `ALL_SLICES` behind a fold
 ALL_SLICES = 200
 
@@ -44,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindRow:
-    """How often one failure kind occurred; shares are percent of the block's largest count."""
+    """How often one failure kind occurred; shares are percent of the longest bar."""
 
     kind: str
     words: str
@@ -111,7 +112,7 @@ def kind_blocks(decision: Decision, comparisons: Sequence[SuiteComparison]) -> l
 
 
 def _kind_block(comparison: SuiteComparison, variants: str) -> KindBlock:
-    most = max((max(k.base, k.candidate) for k in comparison.kinds), default=0) or 1
+    most = max([comparison.counts.n // _LEAST_SCALE, 1, *(max(k.base, k.candidate) for k in comparison.kinds)])
     rows = tuple(
         KindRow(
             kind=k.kind,

@@ -1,4 +1,4 @@
-"""Forgetting curves as small drawings, one for each suite, on one scale: 240 x 96, no script."""
+"""Forgetting curves as small drawings, one for each suite: 240 x 96, no script."""
 
 from __future__ import annotations
 
@@ -33,18 +33,21 @@ class Panel:
     spots: tuple[Spot, ...]
     zero: float
     margin: float | None
-    first_step: int
     last_step: int
 
 
 def panels(curves: Sequence[Curve]) -> list[Panel]:
-    """Protected suites first, the one that lost most at the end before the others."""
-    known = [curve for curve in curves if curve.points]
-    if not known:
-        return []
-    deltas = [point.delta for curve in known for point in curve.points]
-    low, high = min(-0.05, *deltas), max(0.05, *deltas)
-    last_step = max(point.step for curve in known for point in curve.points)
+    """Protected suites on one scale, what lost most at the end first; then targets on theirs."""
+    known = sorted((curve for curve in curves if curve.points), key=lambda c: (c.points[-1].delta, c.suite))
+    targets = [curve for curve in known if curve.role == Role.TARGET]
+    others = [curve for curve in known if curve.role != Role.TARGET]
+    return [panel for group in (others, targets) for panel in _panels(group)]
+
+
+def _panels(curves: Sequence[Curve]) -> list[Panel]:
+    deltas = [point.delta for curve in curves for point in curve.points]
+    low, high = min([-0.05, *deltas]), max([0.05, *deltas])
+    last_step = max((point.step for curve in curves for point in curve.points), default=0)
 
     def y(delta: float) -> float:
         return round(TOP + (high - delta) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
@@ -57,7 +60,7 @@ def panels(curves: Sequence[Curve]) -> list[Panel]:
             Spot(x=x(p.step), y=y(p.delta), certain=p.forgotten, label=f"step {p.step}: {points(p.delta)} points")
             for p in curve.points
         )
-        asked = curve.margin is not None and curve.role == Role.PROTECT
+        held = curve.margin is not None and curve.role == Role.PROTECT
         return Panel(
             suite=curve.suite,
             n=curve.n,
@@ -66,10 +69,8 @@ def panels(curves: Sequence[Curve]) -> list[Panel]:
             path=f"M{x(0)} {y(0.0)}" + "".join(f"L{spot.x} {spot.y}" for spot in spots),
             spots=spots,
             zero=y(0.0),
-            margin=y(max(low, -(curve.margin or 0.0))) if asked else None,
-            first_step=0,
+            margin=y(max(low, -(curve.margin or 0.0))) if held else None,
             last_step=last_step,
         )
 
-    ordered = sorted(known, key=lambda c: (c.role == Role.TARGET, c.points[-1].delta, c.suite))
-    return [panel(curve) for curve in ordered]
+    return [panel(curve) for curve in curves]

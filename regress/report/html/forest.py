@@ -142,12 +142,14 @@ def _bent(value: float) -> float:
 
 
 def _forest(unit: str, verdicts: Sequence[SuiteVerdict], plans: dict[str, SuitePromise]) -> Forest:
-    drawn = [end for v in verdicts for end in (*(v.ci90 or ()), v.delta, _bound(v)) if end is not None]
+    drawn = [
+        end for v in verdicts for end in (*(v.ci90 or ()), v.delta, _bound(v), _planned(v, plans)) if end is not None
+    ]
     scale = _Scale(end for end in drawn if math.isfinite(end))
     seen: set[str] = set()
     rows = []
     for v in verdicts:
-        rows.append(_row(v, scale, plans.get(v.suite), first=v.suite not in seen))
+        rows.append(_row(v, scale, plans, first=v.suite not in seen))
         seen.add(v.suite)
     return Forest(
         unit=unit,
@@ -165,9 +167,9 @@ def _bound(verdict: SuiteVerdict) -> float | None:
     return None if verdict.margin is None else -float(verdict.margin)
 
 
-def _row(verdict: SuiteVerdict, scale: _Scale, plan: SuitePromise | None, *, first: bool) -> Row:
+def _row(verdict: SuiteVerdict, scale: _Scale, plans: dict[str, SuitePromise], *, first: bool) -> Row:
     mark, bound = mark_of(verdict), _bound(verdict)
-    caught = _caught(plan) if verdict.figure is None else []
+    caught = [] if verdict.figure is not None else _caught(plans.get(verdict.suite))
     ends = verdict.ci90 or (None, None)
     shown = percent if verdict.is_relative else points
     return Row(
@@ -187,8 +189,14 @@ def _row(verdict: SuiteVerdict, scale: _Scale, plan: SuitePromise | None, *, fir
         high=scale.x(ends[1]),
         bound_x=scale.x(bound),
         beyond=verdict.role is not Role.TARGET,
-        catches_x=scale.x(-caught[len(caught) // 2]) if caught else None,
+        catches_x=scale.x(_planned(verdict, plans)),
     )
+
+
+def _planned(verdict: SuiteVerdict, plans: dict[str, SuitePromise]) -> float | None:
+    """The drop that is marked as caught: at the middle one of the planned flip rates."""
+    caught = [] if verdict.figure is not None else _caught(plans.get(verdict.suite))
+    return -caught[len(caught) // 2] if caught else None
 
 
 def _caught(plan: SuitePromise | None) -> list[float]:

@@ -18,10 +18,8 @@ from regress.report import attribution, detector, serving
 from regress.report.html import breakage, charts, forest, story
 from regress.report.html.island import Island, pack
 from regress.report.html.texts import seen
-from regress.report.words import attempt, examples, why
+from regress.report.words import examples, why
 from regress.schema import Decision, Exhibits, Flip, Ruling, SuiteComparison
-
-PAGE = "report.html"
 
 MOST_BYTES = 1_000_000
 _LEAST_ITEMS = 200_000  # bytes for the items, however much else there is to tell
@@ -61,13 +59,12 @@ def _told(decision: Decision, comparisons: Sequence[SuiteComparison], exhibits: 
         "why": why(decision),
         "lost": story.lost(decision, comparisons),
         "gained": story.gained(decision),
-        "attempt": attempt(decision),
         "failed_checks": [check for check in decision.checks if not check.ok],
         "forests": forest.forests(decision.suites, promises),
         "beside": forest.forests(decision.beside.suites) if decision.beside else [],
         "kinds": breakage.kind_blocks(decision, comparisons),
         "slices": breakage.slice_rows(comparisons),
-        "most_slices": breakage.MOST_SLICES,
+        "shown_slices": breakage.MOST_SLICES,
         "lengths": breakage.length_rows(exhibits.lengths),
         "serving": serving.blocks(decision),
         "panels": charts.panels(exhibits.curves),

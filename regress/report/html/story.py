@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from regress.report.html.breakage import kind_words
 from regress.report.html.forest import Mark, mark_of
@@ -26,19 +27,21 @@ class Told:
 
 
 def lost(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[Told]:
-    """Protected suites that lost something for certain or may have, and targets that were not reached."""
+    """Protected suites that lost something for certain, or may have lost more than their margin."""
     found = [v for v in decision.suites if v.role is Role.PROTECT and _is_lost(v)]
-    missed = [v for v in decision.suites if v.role is Role.TARGET and v.verdict is not Verdict.PASS]
     worst_first = sorted(found, key=lambda v: (v.verdict is Verdict.PASS, v.delta or 0.0, v.suite))
-    return [_told(v, decision, _text(v), _how(v, comparisons)) for v in _one_each([*worst_first, *missed])]
+    return [_told(v, decision, _text(v), _how(v, comparisons)) for v in _one_each(worst_first)]
 
 
 def gained(decision: Decision) -> list[Told]:
-    """Targets that were reached, and other suites whose whole interval is a gain."""
-    reached = [v for v in decision.suites if v.role is Role.TARGET and v.verdict is Verdict.PASS]
+    """Targets, reached or not, in their weakest variant, and other suites whose whole interval is a gain."""
+    asked = [v for v in decision.suites if v.role is Role.TARGET]
     better = [v for v in decision.suites if v.role is not Role.TARGET and v.ci90 is not None and v.ci90[0] > 0.0]
     better.sort(key=lambda v: -(v.delta or 0.0))
-    targets = [_told(v, decision, _text(v)) for v in _one_each(sorted(reached, key=lambda v: v.delta or 0.0))]
+    targets = [
+        _told(v, decision, _text(v))
+        for v in _one_each(sorted(asked, key=lambda v: (v.verdict is Verdict.PASS, v.delta or 0.0)))
+    ]
     return targets + [_told(v, decision, f"{_counted(v)}, for certain") for v in _one_each(better)]
 
 
@@ -78,21 +81,26 @@ def _counted(verdict: SuiteVerdict) -> str:
 
 
 def _judged(verdict: SuiteVerdict) -> str:
-    unit = "%" if verdict.is_relative else "points"
     if verdict.role is Role.TARGET:
-        asked = "a gain" if verdict.min_gain is None else f"{float(verdict.min_gain) * 100:g} {unit}"
+        asked = "a gain" if verdict.min_gain is None else _size(verdict.min_gain, verdict)
         return f"{asked} asked" if verdict.verdict is Verdict.PASS else f"{asked} asked, and not shown for certain"
     if verdict.margin is None:
         return "reported only"
-    allowed = f"{float(verdict.margin) * 100:g} {unit}"
+    allowed = _size(verdict.margin, verdict)
     match verdict.verdict:
         case Verdict.FAIL:
-            return f"{allowed} were allowed"
+            return f"no more than {allowed} allowed"
         case Verdict.PASS:
-            return f"certainly within the {allowed} that are allowed"
+            return f"certainly within the margin of {allowed}"
         case Verdict.UNDECIDED:
             more = "" if verdict.needed_n is None else f", {verdict.needed_n:,} items would settle it"
-            return f"{allowed} are allowed and the interval is {spread(verdict)}{more}"
+            return f"the interval {spread(verdict)} lies across the margin of {allowed}{more}"
+
+
+def _size(bound: Decimal, verdict: SuiteVerdict) -> str:
+    """'1 point', '2.5 points', '20 %'"""
+    number = f"{float(bound) * 100:g}"
+    return f"{number} %" if verdict.is_relative else f"{number} point{'' if number == '1' else 's'}"
 
 
 def _how(verdict: SuiteVerdict, comparisons: Sequence[SuiteComparison]) -> str:

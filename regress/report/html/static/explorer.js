@@ -302,7 +302,9 @@
   function key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches("input, select")) {
-      if (event.key === "Escape") { event.target.value = ""; event.target.dispatchEvent(new Event("input")); event.target.blur(); }
+      if (event.key !== "Escape") return;
+      if (event.target.matches("input")) { event.target.value = ""; event.target.dispatchEvent(new Event("input")); }
+      event.target.blur();
       return;
     }
     const inList = event.target === $("list");
