@@ -45,4 +45,6 @@ def log_to_wandb(judgement: Judgement, *, project: str, name: str, folder: Path,
             place: str = str(Path(run.dir).parent) if offline else run.url
     except (wandb.Error, OSError) as reason:
         raise ExportError(f"Weights & Biases does not take the decision: {reason}") from reason
+    finally:
+        wandb.teardown()  # its service may hold the last records back until it ends
     return place
