@@ -6,6 +6,6 @@
     regress.load_run(folder)     –                         a sealed run, verified
 
 `regress.gate` and `regress.diff` are modules (the pure functions behind these), so that nothing here is called like
-them. Nothing prints, and nothing is written but runs and the ledger of attempts; refusals are exceptions
+them. Nothing here prints, and nothing is written but runs and the ledger of attempts; refusals are exceptions
 (`regress.errors`).
 """
