@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 from regress.cli import ci
 from regress.cli.console import Bar, put_json, say
 from regress.cli.deliver import INDEX, REPORTS, VERDICTS, Report, take_away, write_reports
-from regress.cli.task_suites import ready_to_score
 from regress.errors import Refused, UsageError
 from regress.lock.attempts import next_attempt
 from regress.report import comment, several, terminal, verdict_json
 from regress.report.comment import COMMENT
+from regress.run.task_scorers import ready_to_score
 from regress.run.wanted import Wanted
 from regress.schema import Attempt, Decision, Exit, Variant
 from regress.store.atomic import make_folder, write_atomic
