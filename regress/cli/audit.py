@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,9 @@ from regress.audit.preparing import Request, parse_columns, prepare
 from regress.cli.console import Bar, put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
 from regress.report import audit_json, audit_terminal
+from regress.run.prompted import BaseAnswers
 from regress.schema import Exit
+from regress.suite import read_project
 
 AUDIT = "audit.json"
 
@@ -51,6 +54,14 @@ def audit(
     only: Annotated[
         list[str] | None, typer.Option(metavar="CHECK", help="Run this check only; may be repeated.")
     ] = None,
+    ask_base: Annotated[
+        bool,
+        typer.Option(
+            "--ask-base",
+            help="Ask the base what is not stored: the items of the target and domain suites as they are and behind "
+            "examples from DATA. Needs a lock, and time.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes that read.", show_default="cores")
     ] = None,
@@ -75,7 +86,8 @@ def audit(
     )
     progress = Bar(quiet=quiet)
     try:
-        result = carry_out(prepare(project, request), progress, datetime.now(UTC))
+        answers = _asking(project, progress) if ask_base else None
+        result = carry_out(prepare(project, request, answers), progress, datetime.now(UTC))
     finally:
         progress.close()
     code = Exit.REJECT if result.blocking else Exit.PROMOTE
@@ -85,3 +97,12 @@ def audit(
         say()
         say(audit_terminal.render(result))
     return code
+
+
+def _asking(project: Path, progress: Bar) -> BaseAnswers:
+    """Answers of the base itself: the one part of an audit that needs model libraries."""
+    settings = read_project(project).file.engine
+    from regress.run.boundary import AskedAnswers
+    from regress.run.engines import load_engine
+
+    return AskedAnswers(project, partial(load_engine, workers=settings.workers), progress)

@@ -11,6 +11,7 @@ Schema versions of what is written to disk (additive changes keep the number):
 
 from regress.schema.attribution import Attribution, Cause, Parity, Share
 from regress.schema.audits import (
+    Advised,
     Audit,
     BrokenRow,
     DataSet,
@@ -18,6 +19,7 @@ from regress.schema.audits import (
     Finding,
     Measure,
     Place,
+    Recommendation,
     Severity,
     Skipped,
     SuspectedTrigger,
@@ -75,6 +77,7 @@ __all__ = [
     "RUN_FORMAT",
     "SERVING_FORMAT",
     "VERDICT_FORMAT",
+    "Advised",
     "Ask",
     "Attempt",
     "Attribution",
@@ -125,6 +128,7 @@ __all__ = [
     "Precision",
     "Probe",
     "PromptStyle",
+    "Recommendation",
     "Reply",
     "Rescue",
     "Role",
