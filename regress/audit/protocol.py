@@ -46,7 +46,7 @@ class Context:
     production: Source | None = None  # a sample of what users really ask
     max_length: int = 2048  # tokens that a row may have in training
     seed: int = 0
-    policy: Policy = Policy()  # the gate's
+    policy: Policy = field(default_factory=Policy)  # the gate's
     answers: BaseAnswers | None = None  # of the base, stored or asked for; None without a project
 
 

@@ -79,10 +79,18 @@ class Task:
 
 def recommend(task: Task, alpha: float) -> tuple[Advised, str] | None:
     """The advice with its reason; None where the base was not asked what it would rest on."""
-    for rule in (_ceiling, _prompt, _size, _coverage):
+    for rule in (_clusters, _ceiling, _prompt, _size, _coverage):
         if (found := rule(task, alpha)) is not None:
             return found
     return _reach(task, alpha) if task.plain is not None and task.prompted else None
+
+
+def _clusters(task: Task, alpha: float) -> tuple[Advised, str] | None:
+    if task.clusters is None or task.clusters >= MIN_CLUSTERS:
+        return None
+    return Advised.NOT_YET, (
+        f"the items come in {task.clusters} clusters, and no gain counts from fewer than {MIN_CLUSTERS}"
+    )
 
 
 def _ceiling(task: Task, alpha: float) -> tuple[Advised, str] | None:
@@ -101,23 +109,19 @@ def _prompt(task: Task, alpha: float) -> tuple[Advised, str] | None:
         return None
     best = max(passing, key=lambda asked: asked.count.share)
     return Advised.PROMPT_ONLY, (
-        f"{best.how} the base has {best.count} right, {task.plain.count} without: a prompt passes the test for a gain of "
-        f"{points(task.wanted)} that the adapter would have to pass"
+        f"{best.how} the base has {best.count} right, {task.plain.count} without: a prompt passes the test for a gain "
+        f"of {points(task.wanted)} that the adapter would have to pass"
     )
 
 
 def _size(task: Task, alpha: float) -> tuple[Advised, str] | None:
-    if task.clusters is not None and task.clusters < MIN_CLUSTERS:
-        return Advised.NOT_YET, (
-            f"the items come in {task.clusters} clusters, and no gain counts from fewer than {MIN_CLUSTERS}"
-        )
     if task.shows_from is not None and task.shows_from <= task.left:
         return None
     more = "no number of items would show more" if task.needed is None else f"{task.needed:,} items would show it"
     from_on = "no gain at all" if task.shows_from is None else f"a gain from {points(task.shows_from)} on"
     return Advised.NOT_YET, (
-        f"the suite is too small to see the gain: {task.n:,} items show {from_on} beyond the {points(task.wanted)} asked "
-        f"for, and {points(task.left)} are left; {more}"
+        f"the suite is too small to see the gain: {task.n:,} items show {from_on}, where more than "
+        f"{points(task.wanted)} are asked for and {points(task.left)} are left; {more}"
     )
 
 
@@ -147,7 +151,7 @@ def _reach(task: Task, alpha: float) -> tuple[Advised, str] | None:
         return Advised.ADAPTER, f"{'; '.join(signs)}; {room}"
     stuck = (
         f"{best.how} the base has {best.count} right, which is chance ({task.chance}), and so is what the nearest "
-        f"training row says{'' if task.lookup is None else f' ({task.lookup})'}: nothing says that the skill is in reach"
+        f"training row says{'' if task.lookup is None else f' ({task.lookup})'}: no sign that the skill is in reach"
     )
     if task.rows < ENOUGH_ROWS:
         return Advised.NOT_YET, f"{stuck}, and about {task.rows:,} rows teach form rather than skill"

@@ -16,7 +16,7 @@ import numpy as np
 from regress.audit.checks import _answers
 from regress.audit.checks._near_rows import NEAR, Near, Neighbours
 from regress.audit.protocol import Again, Chunk, Context, Found
-from regress.audit.recommending import Asked, Count, Task, points, recommend
+from regress.audit.recommending import Asked, Count, Task, recommend
 from regress.diff import compare
 from regress.errors import Refused
 from regress.gate import judge
@@ -32,6 +32,7 @@ from regress.schema import (
     Item,
     ItemOutcome,
     Measure,
+    Outcome,
     Policy,
     Recommendation,
     Role,
@@ -89,24 +90,25 @@ class TaskBoundary:
         if not of_interest:
             return Found(skipped=(self._skip("no suite is a target or guards a domain"),))
         tasks = list(_tasks(suites, again, self._context)) if suites else []
+        answers: dict[Key, Answered] = {}
         try:
-            answers = self._answers(tasks)
+            answers |= self._answers([task.plain for task in tasks])
+            undecided = [task for task in tasks if _advice(task, answers, self._context.policy) is None]
+            answers |= self._answers([prompted for task in undecided for prompted in task.prompted])
         except Refused as reason:
-            answers = {}
             skipped.append(self._skip(str(reason)))
         concluded = [_conclude(task, answers, self._context.policy) for task in tasks]
-        skipped += [self._skip(one.lack) for one in concluded if one.lack is not None]
         return Found(
             findings=tuple(_finding(one) for one in concluded if one.recommendation is not None),
             figures={f"{one.suite}: {name}": value for one in concluded for name, value in one.figures.items()},
-            skipped=tuple(skipped),
+            skipped=(*skipped, *(self._skip(why) for why in _lacks(concluded))),
             recommendations=tuple(one.recommendation for one in concluded if one.recommendation is not None),
         )
 
-    def _answers(self, tasks: Sequence[_Known]) -> dict[Key, Answered]:
-        if self._context.answers is None or not tasks:
+    def _answers(self, asked: Sequence[Prompted]) -> dict[Key, Answered]:
+        if self._context.answers is None or not asked:
             return {}
-        return self._context.answers.answers([prompted for task in tasks for prompted in task.prompts])
+        return self._context.answers.answers(asked)
 
     def _skip(self, reason: str) -> Skipped:
         return Skipped(check=self.name, reason=reason)
@@ -121,17 +123,17 @@ class _Known:
     scorer: BoundScorer
     near: Near | None
     rows: int  # about this task, in all of the data
-    prompts: tuple[Prompted, ...]
+    plain: Prompted
+    prompted: tuple[Prompted, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Concluded:
     suite: str
-    n: int
     rows: int
     figures: Mapping[str, Measure]
     recommendation: Recommendation | None
-    lack: str | None  # what is missing for one
+    lack: str | None  # what is not known, where there is none
 
 
 def _is_of_interest(suite: Suite) -> bool:
@@ -161,22 +163,22 @@ def _tasks(suites: Sequence[Suite], again: Again, context: Context) -> Iterator[
             scorer=bind(suite, check_items=False),
             near=near,
             rows=round(_answers.rows_about(near, items, labels) * scale),
-            prompts=tuple(_prompts(suite, items, near, context.seed)),
+            plain=Prompted(suite=suite, items=items, examples={}),
+            prompted=() if near is None else _prompted(suite, items, near, context.seed),
         )
 
 
-def _prompts(suite: Suite, items: tuple[Item, ...], near: Near | None, seed: int) -> Iterator[Prompted]:
-    """The items as they are, behind examples that all of them share, and behind those nearest to each."""
-    yield Prompted(suite=suite, items=items, shown=Shown.NOTHING, examples={})
-    if near is None:
-        return
+def _prompted(suite: Suite, items: tuple[Item, ...], near: Near, seed: int) -> tuple[Prompted, Prompted]:
+    """Behind examples that all items share, and behind those nearest to each, of which the nearest stands last."""
     shared = tuple(map(_example, shared_rows(near, np.random.default_rng(seed))))
-    yield Prompted(suite=suite, items=items, shown=Shown.SAME, examples=dict.fromkeys((i.id for i in items), shared))
-    closest = {  # the nearest one stands last, next to the question
+    closest = {
         item.id: tuple(_example(near.rows[place]) for place in reversed(places))
         for item, places in zip(items, near.nearest, strict=True)
     }
-    yield Prompted(suite=suite, items=items, shown=Shown.NEAREST, examples=closest)
+    return (
+        Prompted(suite=suite, items=items, shown=Shown.SAME, examples={item.id: shared for item in items}),
+        Prompted(suite=suite, items=items, shown=Shown.NEAREST, examples=closest),
+    )
 
 
 def shared_rows(near: Near, rng: np.random.Generator) -> list[Row]:
@@ -192,24 +194,27 @@ def _example(row: Row) -> Example:
     return Example(prompt=row.prompt, reply=row.reply)
 
 
+def _advice(known: _Known, answers: Mapping[Key, Answered], policy: Policy) -> tuple[Advised, str] | None:
+    return recommend(_task(known, answers, policy), float(policy.alpha))
+
+
 def _conclude(known: _Known, answers: Mapping[Key, Answered], policy: Policy) -> _Concluded:
     task = _task(known, answers, policy)
     figures = _figures(known, task)
     advice = recommend(task, float(policy.alpha))
-    lack = None
     if advice is None:
-        missing = "what the base answers as it is" if task.plain is None else "what it answers behind examples"
-        lack = f"{known.suite.name}: {missing} is not known; --ask-base asks it"
-    return _Concluded(
-        suite=known.suite.name,
-        n=len(known.suite.items),
-        rows=known.rows,
-        figures=figures,
-        recommendation=None
-        if advice is None
-        else Recommendation(suite=known.suite.name, advised=advice[0], reason=advice[1], figures=figures),
-        lack=lack,
-    )
+        lack = "what the base says as it is" if task.plain is None else "what the base says behind examples"
+        return _Concluded(suite=known.suite.name, rows=known.rows, figures=figures, recommendation=None, lack=lack)
+    advised, reason = advice
+    given = Recommendation(suite=known.suite.name, advised=advised, reason=reason, figures=figures)
+    return _Concluded(suite=known.suite.name, rows=known.rows, figures=figures, recommendation=given, lack=None)
+
+
+def _lacks(concluded: Sequence[_Concluded]) -> Iterator[str]:
+    """A sentence for each thing that is not known, with the suites."""
+    for lack in sorted({one.lack for one in concluded if one.lack is not None}):
+        names = ", ".join(one.suite for one in concluded if one.lack == lack)
+        yield f"{lack} is not known, of {names}: nothing is recommended there; --ask-base asks"
 
 
 def _task(known: _Known, answers: Mapping[Key, Answered], policy: Policy) -> Task:
@@ -244,7 +249,7 @@ def _task(known: _Known, answers: Mapping[Key, Answered], policy: Policy) -> Tas
 
 def _asked(known: _Known, answered: Answered, plain: Answered, policy: Policy) -> Asked:
     outcomes = list(answered.outcomes.values())
-    right = sum(outcome.outcome.value == "pass" for outcome in outcomes)
+    right = sum(outcome.outcome is Outcome.PASS for outcome in outcomes)
     return Asked(
         how=_how(answered.prompted),
         count=Count(right=right, n=len(outcomes)),
