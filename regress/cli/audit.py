@@ -73,15 +73,7 @@ def audit(
     ] = None,
     only: OnlyOption = None,
     ask_base: AskOption = False,
-    workers: AskOption = Annotated[
-    bool,
-    typer.Option(
-        "--ask-base",
-        help="Ask the base what is not stored: items of target and domain suites, as they are and behind examples from "
-        "DATA. Needs a lock, and time.",
-    ),
-]
-ReadersOption = None,
+    workers: ReadersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
     quiet: QuietOption = False,
