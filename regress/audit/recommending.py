@@ -2,11 +2,12 @@
 
 The order of the questions is the order of what they cost: is there anything left to gain; does a prompt alone pass the
 very test that the gate would put to the adapter; could this suite show a gain at all; do the rows speak of what the
-suite asks; and is there a sign that the task is in reach. At most one recommendation follows, with its numbers.
+suite asks; and is there a sign that the task is in reach. The first answer that settles it is the recommendation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from regress.schema import Advised
@@ -15,6 +16,10 @@ from regress.stats.intervals import clopper_pearson
 
 ENOUGH_ROWS = 1_000
 """Fewer examples teach a model the form of answers it has already (Zhou et al. 2023, arXiv 2305.11206, from 1,000)."""
+
+
+MENDED = 0.1
+"""Of the replies must come into form before examples are said to have mended it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ class Task:
     clusters: int | None  # where its items come in clusters
     wanted: float  # the gain that training is to bring
     shows_from: float | None  # smallest true gain that the suite shows with the planned power; None where none is
-    needed: int | None  # items that would show all that is left to gain; None where no number would
+    needed: int | None  # items that would show a gain of all that is left; None where it is less than `wanted`
     plain: Asked | None  # the base as it is
     prompted: tuple[Asked, ...]  # behind examples; empty where nobody asked
     chance: Count  # what one answer to everything gets, or picking choices blindly
@@ -79,7 +84,7 @@ class Task:
 
 def recommend(task: Task, alpha: float) -> tuple[Advised, str] | None:
     """The advice with its reason; None where the base was not asked what it would rest on."""
-    for rule in (_clusters, _ceiling, _prompt, _size, _coverage):
+    for rule in (_clusters, _ceiling, _constant, _prompt, _size, _coverage):
         if (found := rule(task, alpha)) is not None:
             return found
     return _reach(task, alpha) if task.plain is not None and task.prompted else None
@@ -102,6 +107,14 @@ def _ceiling(task: Task, alpha: float) -> tuple[Advised, str] | None:
     )
 
 
+def _constant(task: Task, alpha: float) -> tuple[Advised, str] | None:
+    if task.chance.limits(alpha)[0] < 1.0 - task.wanted:
+        return None
+    return Advised.NOT_YET, (
+        f"one and the same answer is right for {task.chance} items, so the suite cannot tell who has learned the task"
+    )
+
+
 def _prompt(task: Task, alpha: float) -> tuple[Advised, str] | None:
     """Each way of prompting gets its part of alpha: the best of several is tested as the best of several."""
     passing = [asked for asked in task.prompted if asked.p_gain <= alpha / len(task.prompted)]
@@ -109,7 +122,7 @@ def _prompt(task: Task, alpha: float) -> tuple[Advised, str] | None:
         return None
     best = max(passing, key=lambda asked: asked.count.share)
     return Advised.PROMPT_ONLY, (
-        f"{best.how} the base has {best.count} right, {task.plain.count} without: a prompt passes the test for a gain "
+        f"{best.how}, the base has {best.count} right, {task.plain.count} without: a prompt passes the test for a gain "
         f"of {points(task.wanted)} that the adapter would have to pass"
     )
 
@@ -117,11 +130,16 @@ def _prompt(task: Task, alpha: float) -> tuple[Advised, str] | None:
 def _size(task: Task, alpha: float) -> tuple[Advised, str] | None:
     if task.shows_from is not None and task.shows_from <= task.left:
         return None
-    more = "no number of items would show more" if task.needed is None else f"{task.needed:,} items would show it"
+    if task.left <= task.wanted:
+        return Advised.NOT_YET, (
+            f"more than {points(task.wanted)} are to be gained and {points(task.left)} are left over the base: ask for "
+            "less, or ask harder items"
+        )
     from_on = "no gain at all" if task.shows_from is None else f"a gain from {points(task.shows_from)} on"
+    more = "" if task.needed is None else f"; {task.needed:,} items would show all of that"
     return Advised.NOT_YET, (
-        f"the suite is too small to see the gain: {task.n:,} items show {from_on}, where more than "
-        f"{points(task.wanted)} are asked for and {points(task.left)} are left; {more}"
+        f"the suite is too small to see the gain: {task.n:,} items show {from_on}, and {points(task.left)} are left "
+        f"over the base{more}"
     )
 
 
@@ -138,24 +156,39 @@ def _coverage(task: Task, alpha: float) -> tuple[Advised, str] | None:
 
 def _reach(task: Task, alpha: float) -> tuple[Advised, str] | None:
     """Is there a sign that the task can be learned, from the model's side or from that of the rows?"""
-    best = task.best
-    assert best is not None  # `recommend` asks only then
+    plain, best = task.plain, task.best
+    assert plain is not None and best is not None  # `recommend` asks only then
     bound = task.chance.limits(alpha)[1]
-    signs = []
-    if best.count.limits(alpha)[0] > bound:
-        signs.append(f"{best.how} the base has {best.count} right, beyond chance ({task.chance})")
-    if task.lookup is not None and task.lookup.limits(alpha)[0] > bound:
-        signs.append(f"the reply of the nearest training row is right for {task.lookup}, so the rows hold the skill")
+    able = best.count.limits(alpha)[0] > bound
+    held = task.lookup is not None and task.lookup.limits(alpha)[0] > bound
+    said = [
+        f"the base has {plain.count} right as it is{_at_best(plain, best)}, {'beyond' if able else 'no more than'} "
+        f"chance ({task.chance})",
+        *_form(plain, task.prompted),
+        f"the reply of the nearest training row is right for {task.lookup or 'none'}"
+        + (", so the rows hold the skill" if held else ""),
+    ]
     room = f"{points(task.left)} are left to gain, and {task.n:,} items show a gain from {points(task.shows_from)} on"
-    if signs:
-        return Advised.ADAPTER, f"{'; '.join(signs)}; {room}"
-    stuck = (
-        f"{best.how} the base has {best.count} right, which is chance ({task.chance}), and so is what the nearest "
-        f"training row says{'' if task.lookup is None else f' ({task.lookup})'}: no sign that the skill is in reach"
-    )
+    if able or held:
+        return Advised.ADAPTER, "; ".join([*said, room])
     if task.rows < ENOUGH_ROWS:
-        return Advised.NOT_YET, f"{stuck}, and about {task.rows:,} rows teach form rather than skill"
-    return Advised.ADAPTER, f"{stuck} but about {task.rows:,} rows to try it with; {room}"
+        return Advised.NOT_YET, "; ".join([*said, f"about {task.rows:,} rows teach form rather than skill"])
+    trial = f"no sign that the skill is in reach, but about {task.rows:,} rows to try it with"
+    return Advised.ADAPTER, "; ".join([*said, trial, room])
+
+
+def _at_best(plain: Asked, best: Asked) -> str:
+    return " and no more behind examples" if best is plain else f" and {best.count.right:,} {best.how}"
+
+
+def _form(plain: Asked, prompted: Sequence[Asked]) -> list[str]:
+    """Whether examples mend the form of the answers: what demonstrations teach first."""
+    least = min(prompted, key=lambda asked: asked.wrong_form)
+    if plain.wrong_form - least.wrong_form < MENDED * plain.count.n:
+        return []
+    return [
+        f"examples mend the form (wrong in {plain.wrong_form:,} replies without, in {least.wrong_form:,} with them)"
+    ]
 
 
 def points(share: float | None) -> str:

@@ -262,7 +262,7 @@ def _how(prompted: Prompted) -> str:
     if prompted.shown is Shown.NOTHING:
         return "as it is"
     which = "the same for all" if prompted.shown is Shown.SAME else "the nearest to each item"
-    return f"with {prompted.shots} {'example' if prompted.shots == 1 else 'examples'} in its prompt, {which},"
+    return f"with {prompted.shots} {'example' if prompted.shots == 1 else 'examples'} in its prompt, {which}"
 
 
 def _p_gain(
@@ -288,7 +288,7 @@ def _figures(known: _Known, task: Task) -> dict[str, Measure]:
             continue
         low, high = asked.count.limits(0.025)
         found |= {
-            f"{name}_how": asked.how.rstrip(","),
+            f"{name}_how": asked.how,
             f"{name}_right": asked.count.right,
             f"{name}_low": low,
             f"{name}_high": high,
