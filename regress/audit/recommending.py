@@ -170,11 +170,19 @@ def _reach(task: Task, alpha: float) -> tuple[Advised, str] | None:
     ]
     room = f"{points(task.left)} are left to gain, and {task.n:,} items show a gain from {points(task.shows_from)} on"
     if able or held:
-        return Advised.ADAPTER, "; ".join([*said, room])
+        return Advised.ADAPTER, "; ".join([*said, *_caution(task, plain, alpha), room])
     if task.rows < ENOUGH_ROWS:
         return Advised.NOT_YET, "; ".join([*said, f"about {task.rows:,} rows teach form rather than skill"])
     trial = f"no sign that the skill is in reach, but about {task.rows:,} rows to try it with"
     return Advised.ADAPTER, "; ".join([*said, trial, room])
+
+
+def _caution(task: Task, plain: Asked, alpha: float) -> list[str]:
+    """Where nothing beats the base as it is, the task is learned as far as it is, for all that can be seen."""
+    others = [*(asked.count for asked in task.prompted), *([] if task.lookup is None else [task.lookup])]
+    if any(count.limits(alpha)[0] > plain.count.limits(alpha)[1] for count in others):
+        return []
+    return ["neither examples nor a look-up in the rows clearly beats the base as it is: try it on a small scale first"]
 
 
 def _at_best(plain: Asked, best: Asked) -> str:

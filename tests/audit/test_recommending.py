@@ -118,6 +118,25 @@ def test_examples_that_mend_the_form_are_told_apart_from_skill(before: int, afte
     assert ("examples mend the form" in found[1]) is said
 
 
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (TASK, False),
+        (replace(TASK, prompted=(asked(25),)), False),
+        (replace(TASK, prompted=(asked(25),), lookup=count(30)), True),
+        (replace(TASK, prompted=(asked(25),), lookup=count(42)), False),
+        (replace(TASK, prompted=(asked(25),), lookup=None), True),
+        (replace(TASK, prompted=(asked(42),), lookup=None), False),
+    ],
+    ids=["both beat it", "the rows do", "neither does", "the rows just do", "no rows", "examples do"],
+)
+def test_an_adapter_that_nothing_speaks_for_yet_is_advised_with_caution(task: Task, said: bool) -> None:
+    found = recommend(task, ALPHA)
+    assert found is not None
+    assert found[0] is Advised.ADAPTER
+    assert ("on a small scale first" in found[1]) is said
+
+
 def test_more_rows_never_turn_an_adapter_into_not_yet() -> None:
     order = {Advised.NOT_YET: 0, Advised.ADAPTER: 1}
     ranks = [order[found[0]] for rows in range(0, 3_000, 250) if (found := recommend(replace(STUCK, rows=rows), ALPHA))]
