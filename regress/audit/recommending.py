@@ -18,6 +18,9 @@ ENOUGH_ROWS = 1_000
 """Fewer examples teach a model the form of answers it has already (Zhou et al. 2023, arXiv 2305.11206, from 1,000)."""
 
 
+ENOUGH_LABELLED = 10_000
+"""The same where answers are labels: words nearly always give some of these away, so a look-up at chance says more."""
+
 MENDED = 0.1
 """Of the replies must come into form before examples are said to have mended it."""
 
@@ -171,8 +174,9 @@ def _reach(task: Task, alpha: float) -> tuple[Advised, str] | None:
     room = f"{points(task.left)} are left to gain, and {task.n:,} items show a gain from {points(task.shows_from)} on"
     if able or held:
         return Advised.ADAPTER, "; ".join([*said, *_caution(task, plain, alpha), room])
-    if task.rows < ENOUGH_ROWS:
-        return Advised.NOT_YET, "; ".join([*said, f"about {task.rows:,} rows teach form rather than skill"])
+    if task.rows < (ENOUGH_ROWS if task.covered is None else ENOUGH_LABELLED):
+        few = f"no sign that the skill is in reach, and about {task.rows:,} such rows teach form rather than skill"
+        return Advised.NOT_YET, "; ".join([*said, few])
     trial = f"no sign that the skill is in reach, but about {task.rows:,} rows to try it with"
     return Advised.ADAPTER, "; ".join([*said, trial, room])
 
