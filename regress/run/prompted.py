@@ -107,9 +107,19 @@ class Answered:
 
     @classmethod
     def of(cls, prompted: Prompted, stored: Outcomes) -> Answered:
-        """Examples are a declared difference: the outcomes are put under the digests of the plain items."""
-        digests = {item.id: item.digest for item in prompted.items}
-        found = {id_: replace(stored[id_], item_digest=digest) for id_, digest in digests.items()}
+        """Examples are a declared difference: the outcomes are put under the digests of the plain items.
+
+        Raises StoreError where `stored` lacks an item, or was asked it in other words or behind other examples.
+        """
+        found: dict[str, ItemOutcome] = {}
+        for item, asked in zip(prompted.items, prompted.as_suite().items, strict=True):
+            outcome = stored.get(item.id)
+            if outcome is None or outcome.item_digest != asked.digest:
+                raise StoreError(
+                    f"the stored answers to {prompted.suite.name} behind {prompted.shots} examples are not to "
+                    f"{item.id!r} as it is asked now. Delete runs/{FOLDER}/{prompted.suite.name} and ask again."
+                )
+            found[item.id] = replace(outcome, item_digest=item.digest)
         return cls(prompted=prompted, outcomes=found)
 
 

@@ -11,7 +11,7 @@ import pytest
 from fake_engine import FakeEngine, PowerCut, Stage, Ticks, open_stage, write_project
 
 from regress.backends.protocol import Request
-from regress.errors import LockError
+from regress.errors import LockError, StoreError
 from regress.run.boundary import AskedAnswers
 from regress.run.prompted import Answered, Example, Prompted, Shown, StoredAnswers
 from regress.run.session import run_variant
@@ -132,6 +132,19 @@ def test_where_not_one_example_fits_there_is_no_answer(stage: Stage) -> None:
     assert any("not even one example" in str(call[1]) for call in answers.progress.calls)
 
 
+@pytest.mark.parametrize("change", ["gone", "other words"])
+def test_answers_to_other_questions_are_refused(stage: Stage, change: str) -> None:
+    one = prompted(stage)
+    (found,) = asking(stage, FakeEngine()).answers([one]).values()
+    digests = {item.id: item.digest for item in one.as_suite().items}
+    stored = {id_: replace(o, item_digest=digests[id_]) for id_, o in found.outcomes.items()}
+    assert Answered.of(one, stored) == found
+    changed = {"gone": None, "other words": replace(stored["e-4"], item_digest="sha256:0")}[change]
+    others = {id_: o for id_, o in stored.items() if id_ != "e-4"} | ({} if changed is None else {"e-4": changed})
+    with pytest.raises(StoreError, match="'e-4' as it is asked now"):
+        Answered.of(one, others)
+
+
 def test_a_worker_process_gets_what_is_stored_only(stage: Stage) -> None:
     assert pickle.loads(pickle.dumps(asking(stage, FakeEngine()))) == StoredAnswers(stage.folder)
 
@@ -140,8 +153,3 @@ def test_without_a_lock_nothing_is_told(tmp_path: Path) -> None:
     folder = write_project(tmp_path / "project")
     with pytest.raises(LockError):
         StoredAnswers(folder).answers([])
-
-
-def satisfies_the_record(stage: Stage) -> Answered:
-    """For the type checker."""
-    return Answered(prompted=prompted(stage), outcomes={})
