@@ -22,7 +22,14 @@ import reference
 import yaml
 
 SEED = 11
-GAIN = {"support_intents": 0.2, "intents": 0.1, "arithmetic": 0.1, "json_records": 0.1, "json_slots": 0.1}
+GAIN = {
+    "support_intents": 0.2,
+    "intents": 0.1,
+    "intents_choice": 0.1,
+    "arithmetic": 0.1,
+    "json_records": 0.1,
+    "json_slots": 0.1,
+}
 GUARD = "word_order"  # a lock protects something
 
 Rows = list[dict[str, str]]

@@ -169,7 +169,7 @@ def _reach(task: Task, alpha: float) -> tuple[Advised, str] | None:
         f"chance ({task.chance})",
         *_form(plain, task.prompted),
         f"the reply of the nearest training row is right for {task.lookup or 'none'}"
-        + (", so the rows hold the skill" if held else ""),
+        + (", so the rows teach at least part of it" if held else ""),
     ]
     room = f"{points(task.left)} are left to gain, and {task.n:,} items show a gain from {points(task.shows_from)} on"
     if able or held:

@@ -80,7 +80,12 @@ TABLE = [
     (replace(STUCK, rows=1_000, covered=None), Advised.ADAPTER, "to try it with", "at chance, but rows for a trial"),
     (replace(STUCK, rows=9_999), Advised.NOT_YET, "form rather than skill", "labels that no word gives away"),
     (replace(STUCK, rows=10_000), Advised.ADAPTER, "to try it with", "such labels, and very many rows"),
-    (replace(STUCK, rows=10, lookup=count(30)), Advised.ADAPTER, "the rows hold the skill", "looking up beats chance"),
+    (
+        replace(STUCK, rows=10, lookup=count(30)),
+        Advised.ADAPTER,
+        "the rows teach at least part",
+        "looking up beats chance",
+    ),
     (replace(STUCK, rows=10, lookup=None), Advised.NOT_YET, "for none", "no row may be looked at"),
     (replace(STUCK, rows=10, prompted=(asked(14),)), Advised.NOT_YET, "no more than", "limits that touch chance's"),
     (replace(STUCK, rows=10, prompted=(asked(16),)), Advised.ADAPTER, "beyond chance", "limits apart from chance's"),

@@ -155,7 +155,7 @@ def test_a_base_at_chance_with_rows_that_hold_the_skill_is_worth_an_adapter(tmp_
     assert advice.advised is Advised.ADAPTER
     assert "chance (20 of 100)" in advice.reason
     assert "examples mend the form (wrong in 100 replies without, in 0 with them)" in advice.reason
-    assert "is right for 100 of 100, so the rows hold the skill" in advice.reason
+    assert "is right for 100 of 100, so the rows teach at least part of it" in advice.reason
     assert rules(result)["task-boundary/adapter:baskets"].severity is Severity.NOTE
     assert advice.figures["lookup"] == 100
     assert advice.figures["chance"] == 20

@@ -56,8 +56,8 @@ GAIN = Decimal("0.05")
 FLIPS = float(max(FLIP_RATES))
 
 ADVICE = {
-    Advised.PROMPT_ONLY: "Do without training, or put the examples into the suite's prompt, lock again, and let the "
-    "adapter beat that.",
+    Advised.PROMPT_ONLY: "Do without training. To ask for more, put the examples into the suite's prompt or take "
+    "harder items, lock again, and let the adapter beat that.",
     Advised.ADAPTER: "Train, under the lock.",
     Advised.NOT_YET: "Mend that first: more items, rows that teach what is missing, or a larger base.",
 }
