@@ -91,6 +91,7 @@ def audit(order: Order, progress: Progress, now: datetime) -> Audit:
         figures={name: value for f in found for name, value in f.figures.items()},
         created=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         tool=f"regress-harness {__version__}",
+        recommendations=tuple(one for f in found for one in f.recommendations),
     )
 
 

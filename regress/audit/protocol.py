@@ -12,7 +12,8 @@ from regress.audit.words import Places, Texts
 from regress.rows.forms import Columns
 from regress.rows.row import Row
 from regress.rows.source import Source
-from regress.schema import Finding, Measure, Skipped, Suite, SuspectedTrigger
+from regress.run.prompted import BaseAnswers
+from regress.schema import Finding, Measure, Policy, Recommendation, Skipped, Suite, SuspectedTrigger
 
 Seen = TypeVar("Seen")
 
@@ -45,6 +46,8 @@ class Context:
     production: Source | None = None  # a sample of what users really ask
     max_length: int = 2048  # tokens that a row may have in training
     seed: int = 0
+    policy: Policy = field(default_factory=Policy)  # the gate's
+    answers: BaseAnswers | None = None  # of the base, stored or asked for; None without a project
 
 
 class Again(Protocol):
@@ -72,6 +75,7 @@ class Found:
     figures: Mapping[str, Measure] = field(default_factory=dict)  # measured, whether or not anything is wrong
     triggers: tuple[SuspectedTrigger, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
 
 
 class Check(Protocol):

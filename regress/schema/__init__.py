@@ -11,6 +11,7 @@ Schema versions of what is written to disk (additive changes keep the number):
 
 from regress.schema.attribution import Attribution, Cause, Parity, Share
 from regress.schema.audits import (
+    Advised,
     Audit,
     BrokenRow,
     DataSet,
@@ -18,6 +19,7 @@ from regress.schema.audits import (
     Finding,
     Measure,
     Place,
+    Recommendation,
     Severity,
     Skipped,
     SuspectedTrigger,
@@ -89,6 +91,7 @@ __all__ = [
     "RUN_FORMAT",
     "SERVING_FORMAT",
     "VERDICT_FORMAT",
+    "Advised",
     "Amendment",
     "Answer",
     "Ask",
@@ -149,6 +152,7 @@ __all__ = [
     "Probe",
     "Promised",
     "PromptStyle",
+    "Recommendation",
     "Reply",
     "Rescue",
     "Role",
