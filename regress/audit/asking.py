@@ -53,6 +53,8 @@ def sample_prompts(source: Source, size: int, seed: int, mapped: Columns = ()) -
 
 def prompt_of(value: Any, number: int, mapped: Columns = ()) -> str:
     """The user's last words in a row of any known shape, or in a column of COLUMNS alone; raises RowFault."""
+    if isinstance(value, str) and value.strip():
+        return value
     named = tuple(theirs for ours, theirs in mapped if ours in ("prompt", "instruction", "text"))
     if isinstance(value, Mapping) and "messages" not in value and "conversations" not in value:
         for name in (*named, *COLUMNS):

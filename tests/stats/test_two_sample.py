@@ -9,7 +9,7 @@ from regress.stats.two_sample import FOLDS, two_sample
 
 
 def kernel_of(points: np.ndarray) -> np.ndarray:
-    return points @ points.T
+    return np.asarray(points @ points.T)
 
 
 def halves(rows: int) -> np.ndarray:

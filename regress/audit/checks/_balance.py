@@ -44,7 +44,7 @@ def balance(answers: Answers) -> Balance | None:
     given = np.unique(answers.groups[answers.labels])
     if np.count_nonzero(answers.labels) < MIN_ROWS or len(given) < 2:
         return None
-    order = given[np.argsort(-answers.counts[given], kind="stable")]
+    order = given[np.lexsort((answers.firsts[given], -answers.counts[given]))]
     firsts = answers.firsts[order]
     return Balance(
         counts=tuple(answers.counts[order].tolist()),

@@ -151,7 +151,7 @@ def _few_replies(whole: Spread, again: Again) -> list[Finding]:
     if share < RECITED:
         return []
     texts = np.unique(whole.answers.groups[recited])
-    most = texts[np.argsort(-whole.answers.counts[texts], kind="stable")]
+    most = texts[np.lexsort((whole.answers.firsts[texts], -whole.answers.counts[texts]))]
     rows = int(np.count_nonzero(recited))
     return [
         Finding(
@@ -188,7 +188,7 @@ def _few_prompts(whole: Spread, again: Again) -> list[Finding]:
     repeated = 1.0 - len(counts) / total
     if repeated < REPEATED or not whole.asked.any():
         return []
-    most = np.argsort(-counts, kind="stable")[:SHOWN]
+    most = np.lexsort((firsts, -counts))[:SHOWN]
     return [
         Finding(
             rule="distribution/few-prompts",

@@ -172,7 +172,7 @@ def _short(text: str) -> str:
 
 def _wordings(found: Disagreements, again: Again) -> list[Finding]:
     """Several replies in free text are normal; a note where they are many, since exact scorers accept one."""
-    if len(found.worded_rows) < SEVERAL * found.of:
+    if not found.worded or len(found.worded_rows) < SEVERAL * found.of:
         return []
     return [
         Finding(

@@ -118,7 +118,7 @@ def _against_production(
     compared = [taught[place] for place in places]
     prompts = [one.prompt for one in asked]
     second = np.arange(len(compared) + len(asked)) >= len(compared)
-    kernel = _kernel([*(row.prompt for row in compared), *prompts])
+    kernel = prompt_kernel([*(row.prompt for row in compared), *prompts])
     apart = two_sample(kernel, second, rng, permutations=PERMUTATIONS)
     covered = coverage([row.prompt for row in taught], prompts, seed)
     low, high = apart.interval
@@ -136,7 +136,7 @@ def _against_production(
     return Found(findings=tuple(findings), figures=figures)
 
 
-def _kernel(texts: Sequence[str]) -> Any:
+def prompt_kernel(texts: Sequence[str]) -> Any:
     """Cosines of words and pairs of words, plus those of letters as they are written, (texts, texts)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -160,8 +160,8 @@ def _told_apart(apart: TwoSample, compared: Sequence[Row], asked: Sequence[Asked
             severity=Severity.WARN if low >= MUCH else Severity.NOTE,
             title=f"a classifier tells production prompts from training prompts in {_percent(apart.area)} of pairs",
             detail=f"50 % would be chance; 95 % interval {_percent(low)} to {_percent(high)}, "
-            f"permutation p = {apart.p:.3g}. What is learned is learned for other questions than are asked; a suite written like the training data will "
-            "not show it.",
+            f"permutation p = {apart.p:.3g}. What is learned is learned for other questions than are asked, and a "
+            "suite written like the training data will not show it.",
             advice="Compare the prompts below; train and judge on prompts as users write them.",
             count=len(asked),
             of=len(asked),
