@@ -78,6 +78,10 @@ def test_what_is_a_label(replies: list[str], labels: list[bool]) -> None:
         ("HELP ME NOW", "HELP ME NOW"),  # nothing would be left
         ("我的订单在哪里", "我的订单在哪里"),
         ("", ""),
+        (  # an instruction before a text of its own: only the ends are masked
+            f"sum up: {'word ' * 20}Paris {'word ' * 20}in 7 words",
+            f"sum up {'word ' * 20}Paris {'word ' * 20}in # words",
+        ),
     ],
 )
 def test_names_and_numbers_are_masked(prompt: str, expected: str) -> None:

@@ -20,6 +20,7 @@ from regress.schema import Evidence, Finding, Measure, Severity, Suite
 
 SAMPLE = 4_000  # rows whose language and n-grams are looked at
 SHOWN = 20
+MASKED = 16  # words at either end of a prompt in which names and numbers are masked
 MIN_ROWS = 100  # below it shares say little
 
 Counts = npt.NDArray[np.uint32]
@@ -84,14 +85,23 @@ class Distribution:
 
 
 def masked(prompt: str) -> str:
-    """The prompt's first words with those that look like a name or hold a digit masked, unless little else is left."""
-    tokens = prompt.split()[:40]
-    kept = []
-    for token in tokens:
-        core = token if token.isalpha() else token.strip(".,:;!?()[]'\"")
-        name = core[:1].isupper() or not (core.isalpha() or not any(map(str.isdigit, core)))
-        kept.append("#" if name else core)
-    return " ".join(kept if 2 * kept.count("#") <= len(kept) else tokens)
+    """The prompt with words at its ends masked that look like a name or hold a digit, unless little else is left.
+
+    What varies in the middle of a long prompt varies for good: an instruction before it does not make it a template.
+    """
+    tokens = prompt.split()
+    first, middle, last = tokens[:MASKED], tokens[MASKED:-MASKED], tokens[MASKED:][-MASKED:]
+    kept = [_masked(token) for token in (*first, *last)]
+    if 2 * kept.count("#") > len(kept):
+        return " ".join(tokens)
+    return " ".join((*kept[: len(first)], *middle, *kept[len(first) :]))
+
+
+def _masked(token: str) -> str:
+    if token.isalpha():
+        return "#" if token[0].isupper() else token
+    core = token.strip(".,:;!?()[]'\"")
+    return "#" if core[:1].isupper() or any(map(str.isdigit, core)) else core
 
 
 def _together(parts: list[Spread]) -> Spread:

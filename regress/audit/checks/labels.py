@@ -27,7 +27,7 @@ USUAL_NOISE = 0.02
 SEVERAL = 0.05
 IGNORED = "!?;\"'`’“”…"
 
-Seen = tuple[Hashes, Answers]
+Seen = tuple[Hashes, Answers, int]
 
 
 class Labels:
@@ -39,13 +39,16 @@ class Labels:
         self._seed = context.seed
         self._prompts: list[Hashes] = []
         self._answers: list[Answers] = []
+        self._characters = 0
 
     def look(self, chunk: Chunk) -> Seen:
-        return np.array([asked_key(row) for row in chunk.rows], dtype=np.uint64), chunk.answers
+        keys = np.array([asked_key(row) for row in chunk.rows], dtype=np.uint64)
+        return keys, chunk.answers, sum(len(turn.content) for row in chunk.rows for turn in row.turns[:-1])
 
     def add(self, seen: Seen) -> None:
         self._prompts.append(seen[0])
         self._answers.append(seen[1])
+        self._characters += seen[2]
 
     def finish(self, again: Again) -> Found:
         prompts, answers = np.concatenate(self._prompts), together(self._answers)
@@ -57,7 +60,7 @@ class Labels:
             "labels.conflicting_prompts": len(conflicts.groups),
             "labels.several_answers": conflicts.worded,
         }
-        chosen, classes = _sample(prompts, answers, asked, again, self._seed)
+        chosen, classes = _sample(prompts, answers, asked, self._characters / len(prompts), self._seed)
         if not len(chosen):
             return Found(findings=tuple(findings), figures=figures)
         rows = again.rows(set(again.numbers[chosen].tolist()))
@@ -104,15 +107,12 @@ def disagreements(prompts: Hashes, answers: Answers, asked: npt.NDArray[np.bool_
     """All prompts that are answered in several ways; everything is (rows,)."""
     rows = np.flatnonzero(asked)
     _, group, sizes = np.unique(prompts[rows], return_inverse=True, return_counts=True)
-    pairs, pair_sizes = (
-        np.unique(np.stack([group, answers.groups[rows]]), axis=1, return_counts=True)
-        if len(rows)
-        else (np.empty((2, 0), np.int64), np.empty(0, np.int64))
-    )
-    several = np.bincount(pairs[0], minlength=len(sizes)) > 1
+    pairs, pair_sizes = np.unique(group * answers.distinct + answers.groups[rows], return_counts=True)
+    asked_by = pairs // max(1, answers.distinct)
+    several = np.bincount(asked_by, minlength=len(sizes)) > 1
     settled = np.bincount(group, weights=answers.settled[rows], minlength=len(sizes)) == sizes
     most = np.zeros(len(sizes), np.int64)
-    np.maximum.at(most, pairs[0], pair_sizes)
+    np.maximum.at(most, asked_by, pair_sizes)
     wrong = several & settled
     order = np.argsort(group, kind="stable")
     bounds = np.concatenate(([0], np.cumsum(sizes)))
@@ -190,11 +190,12 @@ def _wordings(found: Disagreements, again: Again) -> list[Finding]:
 
 
 def _sample(
-    prompts: Hashes, answers: Answers, asked: npt.NDArray[np.bool_], again: Again, seed: int
+    prompts: Hashes, answers: Answers, asked: npt.NDArray[np.bool_], length: float, seed: int
 ) -> tuple[Places, Places]:
     """Rows to cross-validate, one for each prompt, and their classes; none where there are too few.
 
-    A row that stands there twice would vouch for itself across folds.
+    `length` is how many characters a prompt has on average. A row that stood there twice would vouch for itself across
+    folds.
     """
     nothing = np.empty(0, np.int64)
     candidates = np.flatnonzero(answers.labels & asked)
@@ -203,10 +204,6 @@ def _sample(
     candidates = candidates[np.sort(np.unique(prompts[candidates], return_index=True)[1])]
     classes = len(np.unique(answers.groups[candidates]))
     rng = np.random.default_rng(seed)
-    tried = again.rows(
-        set(again.numbers[rng.choice(candidates, min(MIN_ROWS, len(candidates)), replace=False)].tolist())
-    )
-    length = float(np.mean([len(_context(row)) for row in tried.values()]))
     if len(candidates) > (most := most_rows(classes, length)):
         candidates = np.sort(rng.choice(candidates, most, replace=False))
     known, group, counts = np.unique(answers.groups[candidates], return_inverse=True, return_counts=True)
