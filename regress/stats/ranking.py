@@ -38,22 +38,24 @@ def area(scores: Floats, positive: Flags) -> float:
     return float(areas(scores[:, None], positive[:, None])[0])
 
 
-def area_interval(seen: float, positives: int, negatives: int, level: float) -> tuple[float, float]:
-    """Score interval of an area, never of width zero.
+def area_interval(
+    seen: float, positives: int, negatives: int, level: float, *, inflation: float = 1.0
+) -> tuple[float, float]:
+    """Score interval of an area, never of width zero; `inflation` multiplies the variance, at least 1.
 
     All areas t with |t - seen| <= z * sqrt(V(t)), where V is Hanley & McNeil's variance (1982, Radiology 143:29-36)
     with both group sizes less one replaced by their mean: method 5 of Newcombe (2006, Statistics in Medicine
     25:559-573). Raises ValueError for impossible arguments.
     """
-    if not 0.0 <= seen <= 1.0 or min(positives, negatives) < 1 or not 0.0 < level < 1.0:
+    if not 0.0 <= seen <= 1.0 or min(positives, negatives) < 1 or not 0.0 < level < 1.0 or not inflation >= 1.0:
         raise ValueError(f"impossible: an area of {seen} from {positives} and {negatives}, level {level}")
-    z = NormalDist().inv_cdf(0.5 + level / 2.0)
+    z = NormalDist().inv_cdf(0.5 + level / 2.0) * math.sqrt(inflation)
 
     def limit(end: float) -> float:
         inside, outside = seen, end
         for _ in range(_HALVINGS):
             middle = (inside + outside) / 2.0
-            if abs(middle - seen) <= z * math.sqrt(_variance(middle, positives, negatives)):
+            if abs(middle - seen) <= z * math.sqrt(area_variance(middle, positives, negatives)):
                 inside = middle
             else:
                 outside = middle
@@ -62,7 +64,8 @@ def area_interval(seen: float, positives: int, negatives: int, level: float) -> 
     return limit(0.0), limit(1.0)
 
 
-def _variance(t: float, positives: int, negatives: int) -> float:
+def area_variance(t: float, positives: int, negatives: int) -> float:
+    """Hanley & McNeil's, with both group sizes less one replaced by their mean."""
     others = (positives + negatives) / 2.0 - 1.0
     spread = 1.0 + others * (1.0 - t) / (2.0 - t) + others * t / (1.0 + t)
     return t * (1.0 - t) * spread / (positives * negatives)

@@ -113,9 +113,18 @@ def test_planted_labels_are_found(tmp_path: Path) -> None:
     assert " → " in finding.evidence[0].detail
 
 
+def test_a_single_odd_label_is_not_worth_a_word(tmp_path: Path) -> None:
+    rows = shop_rows(480)
+    rows[0]["label"] = "repair"
+    found = audited(tmp_path / "train.jsonl", rows, "labels")
+    assert found.findings == ()
+    assert 0.0 < found.figures["labels.noise"] < 0.005  # type: ignore[operator]
+
+
 def test_the_same_again(tmp_path: Path) -> None:
     rows = shop_rows(480)
-    rows[5]["label"] = "repair"
+    for number in range(0, 480, 40):
+        rows[number]["label"] = "repair"
     once, again = (audited(tmp_path / "train.jsonl", rows, "labels") for _ in range(2))
     assert rules(once) == ["labels/mislabelled"]
     assert once == again

@@ -58,6 +58,22 @@ def test_samples_that_differ_are_told_apart() -> None:
     assert found.scores[60:].mean() > found.scores[:60].mean()
 
 
+@pytest.mark.parametrize(("distance", "plain"), [(0.0, 0.85), (0.7, 0.95), (1.5, 0.97)])
+def test_the_interval_covers_the_area_of_another_classifier(distance: float, plain: float) -> None:
+    """Held against the mean area of many samples of the kind; without the permutations it holds it less often."""
+    rng = np.random.default_rng(9)
+    wide, narrow = [], []
+    for _ in range(300):
+        points = rng.normal(size=(80, 20))
+        points[40:, 0] += distance
+        kernel = kernel_of(points)
+        wide.append(two_sample(kernel, halves(80), np.random.default_rng(1), permutations=60))
+        narrow.append(two_sample(kernel, halves(80), np.random.default_rng(1), permutations=0))
+    truth = np.mean([one.area for one in wide])
+    assert np.mean([one.interval[0] <= truth <= one.interval[1] for one in wide]) >= 0.92
+    assert np.mean([one.interval[0] <= truth <= one.interval[1] for one in narrow]) <= plain
+
+
 def test_rows_that_stand_there_twice_change_nothing_but_the_power() -> None:
     """Two halves of one set of duplicated rows are exchangeable still."""
     rng = np.random.default_rng(8)

@@ -21,8 +21,11 @@ MIN_ROWS = 200
 """Fewer labelled rows teach a classifier nothing that it could hold against them."""
 
 LEVEL = 0.95
+LEAST_NOISE = 0.005
+"""Lower limit of the estimated noise below which nothing is said."""
+
 USUAL_NOISE = 0.02
-"""Estimated on sets that are known to be clean, 0.2 to 1 %; what is above this with confidence is warned of."""
+"""Lower limit above which it is a warning; carefully labelled sets, whose classes overlap a little, reach 1 %."""
 
 SEVERAL = 0.05
 IGNORED = "!?;\"'`’“”…"
@@ -214,19 +217,20 @@ def _sample(
 
 
 def _mislabelled(found: Suspicion, rows: Sequence[Row], classes: Places) -> list[Finding]:
-    if not len(found.suspects):
-        return []
     suggested, noise, (low, high) = found.joint.suggested, found.joint.noise, found.joint.interval(LEVEL)
+    if low < LEAST_NOISE:
+        return []
     names = {int(label): row.reply for row, label in zip(rows, classes, strict=True)}
     return [
         Finding(
             rule="labels/mislabelled",
             severity=Severity.WARN if low > USUAL_NOISE else Severity.NOTE,
             title=f"{_rows_are(len(found.suspects))} likely mislabelled",
-            detail=f"Confident learning puts {noise:.1%} of the labels wrong ({low:.1%} to {high:.1%}): a classifier "
-            f"that never saw them, and is right on {found.accuracy:.1%} of {len(rows):,} rows, clearly says otherwise. "
-            "A suite labelled in the same way will not show what is learned from them.",
-            advice="Read the rows below, the clearest first, and correct the labels; the rest may be hard cases.",
+            detail=f"Confident learning puts {noise:.1%} of the labels wrong, or as right as another ({low:.1%} to "
+            f"{high:.1%}): a classifier that never saw them, and is right on {found.accuracy:.1%} of {len(rows):,} "
+            "rows, clearly says otherwise. A suite labelled in the same way will not show what is learned from them.",
+            advice="Read the rows below, the clearest first, and correct labels; where two labels fit, merge or "
+            "sharpen them.",
             count=len(found.suspects),
             of=len(rows),
             harm=noise,
