@@ -54,24 +54,30 @@ def test_samples_that_differ_are_told_apart() -> None:
     points[60:, 0] += 2.0
     found = two_sample(kernel_of(points), halves(120), rng, permutations=99)
     assert found.p == 0.01  # the least that 99 permutations can give
-    assert found.interval[0] > 0.75
+    assert found.interval[0] > 0.7
     assert found.scores[60:].mean() > found.scores[:60].mean()
 
 
-@pytest.mark.parametrize(("distance", "plain"), [(0.0, 0.85), (0.7, 0.95), (1.5, 0.97)])
-def test_the_interval_covers_the_area_of_another_classifier(distance: float, plain: float) -> None:
-    """Held against the mean area of many samples of the kind; without the permutations it holds it less often."""
+@pytest.mark.parametrize("distance", [0.0, 0.7, 1.5])
+def test_the_interval_covers_the_area_of_another_classifier(distance: float) -> None:
+    """Held against the mean area of many samples of the kind: 95 % less three standard errors of 150 tries."""
     rng = np.random.default_rng(9)
-    wide, narrow = [], []
-    for _ in range(300):
-        points = rng.normal(size=(80, 20))
-        points[40:, 0] += distance
-        kernel = kernel_of(points)
-        wide.append(two_sample(kernel, halves(80), np.random.default_rng(1), permutations=60))
-        narrow.append(two_sample(kernel, halves(80), np.random.default_rng(1), permutations=0))
-    truth = np.mean([one.area for one in wide])
-    assert np.mean([one.interval[0] <= truth <= one.interval[1] for one in wide]) >= 0.92
-    assert np.mean([one.interval[0] <= truth <= one.interval[1] for one in narrow]) <= plain
+    found = []
+    for _ in range(150):
+        points = rng.normal(size=(60, 20))
+        points[30:, 0] += distance
+        found.append(two_sample(kernel_of(points), halves(60), rng, permutations=60))
+    truth = np.mean([one.area for one in found])
+    assert np.mean([one.interval[0] <= truth <= one.interval[1] for one in found]) >= 0.9
+
+
+def test_refits_widen_the_interval() -> None:
+    """Of pure noise in many dimensions the areas scatter more than those of scores that come from elsewhere."""
+    kernel = kernel_of(np.random.default_rng(10).normal(size=(100, 200)))
+    plain, wide = (
+        two_sample(kernel, halves(100), np.random.default_rng(1), permutations=count).interval for count in (18, 99)
+    )
+    assert wide[1] - wide[0] > 1.05 * (plain[1] - plain[0])
 
 
 def test_rows_that_stand_there_twice_change_nothing_but_the_power() -> None:
