@@ -141,7 +141,7 @@ def shift(folder: Path) -> None:
         covered = coverage(_drawn(ours, 20_000, rng), second, 0)
         low, high = found.interval
         print(
-            f"| {name} | {found.area:.3f} | {low:.3f}–{high:.3f} | {found.p:.3f} | {covered.share:.1%} | "
+            f"| {name} | {_area(found.area)} | {_area(low)}–{_area(high)} | {found.p:.3f} | {covered.share:.1%} | "
             f"{process_time() - begun:.0f} |",
             flush=True,
         )
@@ -163,6 +163,11 @@ def null_size(texts: Sequence[str]) -> None:
         f"p ≤ .20 in {np.mean(p <= 0.2):.0%}; the interval holds one half in {covered:.0%}; mean area "
         f"{np.mean([one.area for one in found]):.3f}."
     )
+
+
+def _area(value: float) -> str:
+    """1 only where it is exact."""
+    return "1" if value == 1.0 else f"{min(value, 0.999):.3f}"
 
 
 def _drawn(texts: Sequence[str], size: int, rng: np.random.Generator, *, keep_order: bool = True) -> list[str]:

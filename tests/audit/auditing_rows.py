@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from regress.audit.auditing import Order, audit
+from audit_samples import audited as audited_file
+from audit_samples import write_rows
+
 from regress.audit.protocol import Context
-from regress.rows.opening import open_source
-from regress.run.progress import Silent
 from regress.schema import (
     Ask,
     Audit,
@@ -25,25 +23,12 @@ from regress.schema import (
     ScorerSpec,
     Suite,
 )
-from regress.suite.audit_section import AuditSection
 
 
-def written(path: Path, rows: Sequence[Any]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def audited(path: Path, rows: Sequence[Any], check: str, context: Context | None = None, workers: int = 1) -> Audit:
+def audited(path: Path, rows: Sequence[Any], check: str, context: Context | None = None) -> Audit:
     """What one check says of rows, written to `path`."""
-    order = Order(
-        source=open_source(str(written(path, rows))),
-        context=context or Context(suites=()),
-        policy=AuditSection(),
-        lock=None,
-        workers=workers,
-        checks=(check,),
-    )
-    return audit(order, Silent(), datetime(2026, 1, 1, tzinfo=UTC))
+    known = context or Context(suites=())
+    return audited_file(write_rows(path, rows), checks=(check,), suites=known.suites, production=known.production)
 
 
 def rules(found: Audit) -> list[str]:

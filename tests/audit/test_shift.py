@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from auditing_rows import ASKING, THINGS, audited, rules, shop_rows, suite_of, the, written
+from audit_samples import write_rows
+from auditing_rows import ASKING, THINGS, audited, rules, shop_rows, suite_of, the
 
 from regress.audit.asking import prompt_of, sample_prompts
 from regress.audit.checks._coverage import coverage
@@ -31,7 +32,7 @@ def training(rows: int = 400) -> list[dict[str, str]]:
 
 
 def against(tmp_path: Path, production: list[Any]) -> Audit:
-    source = open_source(str(written(tmp_path / "production.jsonl", production)))
+    source = open_source(str(write_rows(tmp_path / "production.jsonl", production)))
     return audited(tmp_path / "train.jsonl", training(), "shift", Context(suites=(), production=source))
 
 
@@ -131,7 +132,7 @@ def test_a_named_column_comes_first() -> None:
 
 
 def test_a_reservoir_is_even_and_the_same_again(tmp_path: Path) -> None:
-    source = open_source(str(written(tmp_path / "log.jsonl", [{"prompt": str(n)} for n in range(200)])))
+    source = open_source(str(write_rows(tmp_path / "log.jsonl", [{"prompt": str(n)} for n in range(200)])))
     counts = np.zeros(200)
     for seed in range(100):
         sampled, rows = sample_prompts(source, 50, seed)
@@ -154,6 +155,6 @@ def test_a_log_without_prompts_is_refused(tmp_path: Path) -> None:
 
 def test_shop_rows_are_covered_by_themselves(tmp_path: Path) -> None:
     rows = [{"prompt": row["text"], "completion": row["label"]} for row in shop_rows(300)]
-    source = open_source(str(written(tmp_path / "production.jsonl", rows)))
+    source = open_source(str(write_rows(tmp_path / "production.jsonl", rows)))
     found = audited(tmp_path / "train.jsonl", rows, "shift", Context(suites=(), production=source))
     assert "shift/uncovered" not in rules(found)
