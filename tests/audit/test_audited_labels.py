@@ -147,6 +147,14 @@ def test_labels_that_nobody_can_predict_are_not_doubted(tmp_path: Path) -> None:
     assert "too few to doubt any" in found.skipped[0].reason
 
 
+@pytest.mark.parametrize("prompt", ["?" * 3 + "{}", "id{}", "{}"])
+def test_texts_without_a_common_word(tmp_path: Path, prompt: str) -> None:
+    rows = [{"text": prompt.format(chr(0x4E00 + 7 * n)), "label": "ab"[n % 2]} for n in range(300)]
+    found = audited(tmp_path / "train.jsonl", rows, "labels")
+    assert found.findings == ()
+    assert "labels.predictable" in found.figures
+
+
 def test_results_of_sums_are_no_labels(tmp_path: Path) -> None:
     rows = [asked(f"what is {a} plus {b}", str(a + b)) for a in range(30) for b in range(30)]
     assert audited(tmp_path / "train.jsonl", rows, "labels").figures["labels.rows"] == 0

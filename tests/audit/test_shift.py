@@ -67,6 +67,17 @@ def test_another_way_of_asking_is_told(tmp_path: Path) -> None:
     assert all(one.text for one in finding.evidence)  # training rows are filled in from the data
 
 
+@pytest.mark.parametrize("prompts", [["Hello"] * 60, ["?!"] * 60, ["x\u0000y"] * 60, [f"id{n}" for n in range(60)]])
+def test_prompts_of_any_kind_are_compared(tmp_path: Path, prompts: list[str]) -> None:
+    """All alike, no word among them, a control character, no word twice."""
+    asked = [{"prompt": prompt} for prompt in prompts]
+    source = open_source(str(write_rows(tmp_path / "production.jsonl", asked)))
+    rows = [{**row, "completion": "yes"} for row in asked]
+    found = audited(tmp_path / "train.jsonl", rows, "shift", Context(suites=(), production=source))
+    assert found.findings == ()
+    assert "shift.uncovered" in found.figures
+
+
 def test_too_few_prompts_say_nothing(tmp_path: Path) -> None:
     found = against(tmp_path, [{"prompt": prompt} for prompt in shop_prompts(49, 2)])
     assert "49 prompts; it takes 50" in found.skipped[0].reason

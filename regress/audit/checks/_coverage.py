@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.audit.checks._language import FREQUENT
+from regress.audit.features import tfidf
 from regress.audit.words import words
 from regress.stats.intervals import wilson
 
@@ -60,10 +62,8 @@ def coverage(taught: Sequence[str], asked: Sequence[str], seed: int) -> Coverage
     Too far is what is farther than all but USUAL of the training prompts are from their own nearest neighbour, so that
     a sample from the training prompts themselves comes out at USUAL.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(tokenizer=words, token_pattern=None, ngram_range=(1, 2), max_df=0.3, sublinear_tf=True)
-    everything = vectorizer.fit_transform([text[:MAX_TEXT] for text in (*taught, *asked)]).tocsr()
+    texts = [text[:MAX_TEXT] for text in (*taught, *asked)]
+    everything, names = tfidf(texts, tokenizer=words, token_pattern=None, ngram_range=(1, 2), max_df=0.3)
     known, new = everything[: len(taught)], everything[len(taught) :]
     rng = np.random.default_rng(seed)
     held_out = np.sort(rng.choice(len(taught), min(HELD_OUT, len(taught)), replace=False))
@@ -73,7 +73,7 @@ def coverage(taught: Sequence[str], asked: Sequence[str], seed: int) -> Coverage
         uncovered=len(far),
         of=len(asked),
         threshold=threshold,
-        groups=_groups(new[far], far, known, vectorizer.get_feature_names_out(), seed) if len(far) else (),
+        groups=_groups(new[far], far, known, names, seed) if len(far) else (),
     )
 
 
@@ -92,10 +92,12 @@ def _groups(rows: Any, places: Ints, known: Any, names: npt.NDArray[Any], seed: 
     from sklearn.cluster import KMeans
 
     count = int(min(MAX_GROUPS, max(1, np.sqrt(len(places) / 2))))
-    model = KMeans(count, n_init=4, random_state=seed).fit(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fewer distinct prompts than groups
+        model = KMeans(count, n_init=4, random_state=seed).fit(rows)
     usual = np.asarray(known.mean(axis=0)).ravel()
     groups = []
-    for one in range(count):
+    for one in np.unique(model.labels_):
         members = np.flatnonzero(model.labels_ == one)
         centre = np.asarray(rows[members].mean(axis=0)).ravel()
         typical = np.argsort(-(rows[members] @ centre), kind="stable")

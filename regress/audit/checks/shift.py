@@ -9,6 +9,7 @@ import numpy as np
 
 from regress.audit.asking import Asked, sample_prompts
 from regress.audit.checks._coverage import USUAL, Coverage, coverage
+from regress.audit.features import tfidf
 from regress.audit.protocol import Again, Chunk, Context, Found
 from regress.rows.row import Row
 from regress.rows.source import Source
@@ -138,13 +139,9 @@ def _against_production(
 
 def prompt_kernel(texts: Sequence[str]) -> Any:
     """Cosines of words and pairs of words, plus those of letters as they are written, (texts, texts)."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     cut = [text[:MAX_TEXT] for text in texts]
-    words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), sublinear_tf=True).fit_transform(cut)
-    letters = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(2, 4), lowercase=False, sublinear_tf=True, max_features=50_000
-    ).fit_transform(cut)
+    words, _ = tfidf(cut, token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2))
+    letters, _ = tfidf(cut, analyzer="char_wb", ngram_range=(2, 4), lowercase=False, max_features=50_000)
     return (words @ words.T).toarray() + (letters @ letters.T).toarray()
 
 
