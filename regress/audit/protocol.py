@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from regress.audit.answers import Answers, look_at_answers
 from regress.audit.words import Places, Texts
 from regress.rows.forms import Columns
 from regress.rows.row import Row
@@ -33,6 +34,11 @@ class Chunk:
     def replies(self) -> Texts:
         """All that is to be learned in each row."""
         return Texts(["\n".join(row.replies) for row in self.rows])
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What each row's last reply is, and a key for it."""
+        return look_at_answers(self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
