@@ -1,4 +1,4 @@
-"""Texts of many rows searched at once: one pass of RE2 over all of them, so that rows without a hit cost next to nothing."""
+"""Texts of many rows searched at once, in one pass of RE2: rows without a hit cost next to nothing."""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ class Hit:
 
 
 class Scanner:
-    """Several patterns searched in one linear pass; where two match at the same place the earlier one counts.
+    r"""Several patterns searched in one linear pass; where two match at the same place the earlier one counts.
 
-    Patterns are for bytes: `.` and negated classes take one byte, `\\b` and `\\w` know ASCII. They hold no capturing
+    Patterns are for bytes: `.` and negated classes take one byte, `\b` and `\w` know ASCII. They hold no capturing
     group. Raises PatternError where RE2 does not take one.
     """
 

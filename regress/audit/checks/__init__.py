@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from regress.audit.checks.duplicates import Duplicates
+from regress.audit.checks.format import Format
+from regress.audit.checks.personal_data import PersonalData
 from regress.audit.protocol import Check, Context
 
 CHECKS: dict[str, Callable[[Context], Check]] = {
     Duplicates.name: Duplicates,
+    Format.name: Format,
+    PersonalData.name: PersonalData,
 }

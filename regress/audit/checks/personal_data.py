@@ -18,6 +18,7 @@ import numpy as np
 from regress.audit.checks._keys import ASSIGNED, KEYS, see_assigned, see_key
 from regress.audit.checks._numbers import see_digits, see_fiscal_code, see_iban
 from regress.audit.checks._sighting import Rule, Sighting
+from regress.audit.checks._wording import EVIDENCE, Wording
 from regress.audit.protocol import Again, Chunk, Context, Found
 from regress.audit.scanning import Joined, Place
 from regress.audit.words import Places
@@ -25,16 +26,21 @@ from regress.rows.row import Row
 from regress.schema import Evidence, Finding, Severity
 from regress.scorers._re2 import Scanner
 
-EVIDENCE = 20
-
 RESERVED_HOSTS = ("example.com", "example.org", "example.net", "example.edu", "test.com", "email.com", "domain.com",
                   "company.com", "yourcompany.com")  # fmt: skip
 RESERVED_ENDS = (".example", ".test", ".invalid", ".localhost", ".local")  # RFC 2606, RFC 6762
 ROLES = frozenset(
-    "info support help contact sales admin noreply no-reply service customerservice billing office hello team press"
-    " jobs careers hr privacy legal abuse postmaster webmaster security feedback marketing enquiries git".split()
-)
-FILE_ENDS = frozenset("png jpg jpeg gif svg webp js css py java html pdf".split())
+    (
+        "info", "support", "help", "contact", "sales", "admin", "noreply", "no-reply", "service", "customerservice",
+        "billing", "office", "hello", "team", "press", "jobs", "careers", "hr", "privacy", "legal", "abuse",
+        "postmaster", "webmaster", "security", "feedback", "marketing", "enquiries", "git",
+    )
+)  # fmt: skip
+FILE_ENDS = frozenset(
+    (
+        "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "py", "java", "html", "pdf",
+    )
+)  # fmt: skip
 
 
 def _see_mail(place: Place) -> list[Sighting]:
@@ -138,27 +144,18 @@ class PersonalData:
             whole.evidence += part.evidence[: EVIDENCE - len(whole.evidence)]
 
     def finish(self, again: Again) -> Found:
-        counts = {rule: sum(map(len, rows)) for rule, rows in self._rows.items()}
+        rows = {rule: np.concatenate(parts) for rule, parts in self._rows.items() if parts}
         return Found(
-            figures={f"personal_data_{rule.replace('-', '_')}": count for rule, count in counts.items()},
-            findings=tuple(self._finding(rule, count) for rule, count in counts.items() if count),
+            figures={f"personal_data_{rule.replace('-', '_')}": len(found) for rule, found in rows.items()},
+            findings=tuple(self._finding(rule, found) for rule, found in rows.items()),
         )
 
-    def _finding(self, rule: Rule, count: int) -> Finding:
-        seen, words = self._all[rule], WORDS[rule]
+    def _finding(self, rule: Rule, rows: Places) -> Finding:
+        seen = self._all[rule]
         sorts = ", ".join(f"{sort} {times:,}×" for sort, times in seen.sorts.most_common(6))
-        return Finding(
-            rule=f"personal-data/{rule}",
-            severity=words.severity,
-            title=f"{count:,} {'row holds' if count == 1 else 'rows hold'} {words.what}",
-            detail=f"{words.harm} In {seen.learned:,} of them it stands in the reply, which is what is learned. {sorts}.",
-            advice=words.advice,
-            count=count,
-            of=self._looked_at,
-            harm=words.weight * count / self._looked_at,
-            evidence=tuple(seen.evidence),
-            figures={"in_replies": seen.learned, **{sort: times for sort, times in seen.sorts.items()}},
-        )
+        more = f"In {seen.learned:,} of them it stands in the reply, which is what is learned. Found: {sorts}."
+        figures = {"in_replies": seen.learned, **seen.sorts}
+        return WORDINGS[rule].finding(rows, self._looked_at, more=more, evidence=seen.evidence, figures=figures)
 
 
 def _texts(row: Row, *, learned: bool) -> str:
@@ -168,57 +165,51 @@ def _texts(row: Row, *, learned: bool) -> str:
     return "\n".join(texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What a rule's finding says."""
-
-    severity: Severity
-    weight: float
-    what: str
-    harm: str
-    advice: str
-
-
 _BY_HEART = "Models learn rare strings by heart and repeat them to whoever asks."
-WORDS: dict[Rule, Words] = {
-    Rule.KEY: Words(
-        Severity.BLOCK, 1.0, "a key or token",
+_HOLDS = ("holds", "hold")
+WORDINGS: dict[Rule, Wording] = {
+    Rule.KEY: Wording(
+        "personal-data/key", Severity.BLOCK, 1.0, _HOLDS, "a key or token",
         f"{_BY_HEART} Whoever can ask the model can use it.",
-        "Revoke it first, it has been copied already; then take it out of the data, or put a placeholder in its place.",
+        "Revoke it first, it has been copied already; then take it out, or put a placeholder in its place.",
     ),
-    Rule.CARD: Words(
-        Severity.BLOCK, 1.0, "a payment card number with the right check digit",
+    Rule.CARD: Wording(
+        "personal-data/card", Severity.BLOCK, 1.0, _HOLDS, "a payment card number with the right check digit",
         f"{_BY_HEART} PCI DSS forbids to keep it like this.",
-        "Replace it with a test number of the payment service, 4242 4242 4242 4242, or with a placeholder.",
+        "Replace it with a payment service's test number, 4242 4242 4242 4242, or with a placeholder.",
     ),
-    Rule.IBAN: Words(
-        Severity.BLOCK, 1.0, "an IBAN with the right check digits", _BY_HEART,
-        "Replace it with a placeholder, or an example of the registry.",
+    Rule.IBAN: Wording(
+        "personal-data/iban", Severity.BLOCK, 1.0, _HOLDS, "an IBAN with the right check digits",
+        _BY_HEART,
+        "Replace it with a placeholder, or with an example of the registry.",
     ),
-    Rule.SECRET: Words(
-        Severity.WARN, 1.0, "something called a password, token or secret that looks like a real one",
-        f"{_BY_HEART} It is known only by its name and its randomness.",
+    Rule.SECRET: Wording(
+        "personal-data/secret", Severity.WARN, 1.0, _HOLDS, "something called a password, token or secret",
+        f"{_BY_HEART} It is known by its name and its randomness alone.",
         "Look at each; revoke what is real, and put a placeholder in its place.",
     ),
-    Rule.NATIONAL_ID: Words(
-        Severity.WARN, 1.0, "the number of a person's identity or insurance", _BY_HEART,
+    Rule.NATIONAL_ID: Wording(
+        "personal-data/national-id", Severity.WARN, 1.0, _HOLDS, "the number of somebody's identity or insurance",
+        _BY_HEART,
         "Take it out, or replace it with a placeholder.",
     ),
-    Rule.MAIL: Words(
-        Severity.WARN, 0.5, "somebody's e-mail address", _BY_HEART,
-        "Replace names and addresses with reserved ones, such as name@example.com (RFC 2606).",
+    Rule.MAIL: Wording(
+        "personal-data/mail", Severity.WARN, 0.5, _HOLDS, "somebody's e-mail address",
+        _BY_HEART,
+        "Replace it with a reserved one, such as name@example.com (RFC 2606).",
     ),
-    Rule.PHONE: Words(
-        Severity.WARN, 0.5, "what is written like somebody's telephone number",
-        f"{_BY_HEART} Telephone numbers have no checksum, so some may be other numbers.",
+    Rule.PHONE: Wording(
+        "personal-data/phone", Severity.WARN, 0.5, _HOLDS, "what is written like somebody's telephone number",
+        f"{_BY_HEART} Telephone numbers have no checksum: some of these may be other numbers.",
         "Replace it with a reserved one, such as 555-0100, or a placeholder.",
     ),
-    Rule.ADDRESS: Words(
-        Severity.NOTE, 0.1, "a public IP address", "It may lead to a person or to a machine of yours.",
-        "Replace it with one reserved for documents, such as 192.0.2.1 (RFC 5737).",
+    Rule.ADDRESS: Wording(
+        "personal-data/address", Severity.NOTE, 0.1, _HOLDS, "a public IP address",
+        "It may lead to a person, or to a machine of yours.",
+        "Replace it with one that is reserved for documents, such as 192.0.2.1 (RFC 5737).",
     ),
-    Rule.RESERVED: Words(
-        Severity.NOTE, 0.0, "an example's, a company's or a doubtful number, address or key",
+    Rule.RESERVED: Wording(
+        "personal-data/reserved", Severity.NOTE, 0.0, _HOLDS, "an example's, a company's or a doubtful one",
         "Nobody's data, most likely, yet the model will say it as it stands.",
         "See that users may be told these: a placeholder that was never filled in is a wrong answer.",
     ),
