@@ -44,6 +44,7 @@ class Context:
     validation: Source | None = None  # the split that training is watched on
     production: Source | None = None  # a sample of what users really ask
     max_length: int = 2048  # tokens that a row may have in training
+    runs: Path | None = None  # folder of stored runs: what the base answered
     seed: int = 0
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from regress.audit.checks.duplicates import Duplicates
 from regress.audit.checks.format import Format
 from regress.audit.checks.personal_data import PersonalData
+from regress.audit.checks.safety import Safety
 from regress.audit.protocol import Check, Context
 
 CHECKS: dict[str, Callable[[Context], Check]] = {
     Duplicates.name: Duplicates,
     Format.name: Format,
+    Safety.name: Safety,
     PersonalData.name: PersonalData,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import IntFlag
 
 import numpy as np
@@ -25,6 +26,8 @@ LAST_LINE = 40  # characters of a last line that may stand without a full stop: 
 MOSTLY = 0.9
 MIN_ROWS = 20
 MIN_AT_CAP = 5
+ENDED = 0.75  # of long replies that must have an end for others to lack it
+MANY_OPEN = 0.02  # of long replies: more than careless writers
 
 _LABEL_KEY = re.compile(r"[\W_]+")
 _ITEM = re.compile(r"\s*(?:[-*•|>#]|\d+[.)]|```)")
@@ -146,9 +149,12 @@ def _without_end(looks: NDArray[np.uint8], sizes: NDArray[np.uint32], again: Aga
     if np.count_nonzero(at_cap) >= MIN_AT_CAP and cap == sizes.max():
         more = f"All have exactly {cap:,} characters, the longest that there are."
         yield CUT_OFF.finding(again.numbers[at_cap], len(looks), more=more, figures={"characters": cap})
-    elif opened.any() and known >= MIN_ROWS and np.count_nonzero(ended) >= MOSTLY * known:
+        opened &= ~at_cap
+    if opened.any() and known >= MIN_ROWS and np.count_nonzero(ended) >= ENDED * known:
         more = f"{np.count_nonzero(ended):,} other long replies end with a full stop or the like."
-        yield CUT_OFF.finding(again.numbers[opened], len(looks), more=more)
+        finding = OPEN_END.finding(again.numbers[opened], len(looks), more=more)
+        many = np.count_nonzero(opened) >= MANY_OPEN * known
+        yield replace(finding, severity=Severity.WARN) if many else finding
 
 
 SPELLINGS = Wording(
@@ -165,6 +171,11 @@ CUT_OFF = Wording(
     "format/cut-off", Severity.WARN, 0.7, ("ends", "end"), "in the middle of a sentence",
     "They were cut, most likely by a limit on tokens when they were generated. The model learns to stop there, too.",
     "Generate these replies again with a higher limit, or leave them out.",
+)  # fmt: skip
+OPEN_END = Wording(
+    "format/open-end", Severity.NOTE, 0.5, ("ends", "end"), "without the end of a sentence",
+    "Some writers leave the full stop out; so does a limit on tokens, and then the model learns to stop there.",
+    "Look at a few: where they are cut, generate them again with a higher limit.",
 )  # fmt: skip
 EMPTY_PROMPT = Wording(
     "format/empty-prompt", Severity.WARN, 0.7, ("asks", "ask"), "nothing: the last message of the user is empty",

@@ -174,6 +174,8 @@ def state_of(reply: str) -> State:
         return State.PROSE
     score = score_document(Reply(text=text, finish=Finish.EOS), _anything, allow_fences=False)
     state = _STATES.get(score.kind, State.BROKEN)
+    if begins and score.kind == Kind.LEADING_TEXT.value:
+        state = State.BROKEN  # the words before the document are the beginning of a broken one
     if state in (State.CUT, State.BROKEN, State.DUPLICATE_KEYS) and not begins and _FENCED.match(text) is None:
         return State.PROSE  # brackets in prose or code
     if state is State.AROUND and not (begins or '{"' in text or "```" in text):

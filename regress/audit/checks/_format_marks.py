@@ -37,8 +37,8 @@ _OTHERS = {
     "entity": r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9A-Fa-f]{2,5});",
     "hidden": r"\xe2\x80[\x8b\xaa-\xae]|\xe2\x81[\xa0\xa6-\xa9]|\xf3\xa0[\x80\x81][\x80-\xbf]|\xef\xbb\xbf",
 }
-"""UTF-8 read as bytes. Mojibake: Ã., â€, Â. and the replacement character. Hidden: zero-width space, direction overrides
-and isolates, tag characters, byte order mark.
+"""UTF-8 read as bytes. Mojibake: Ã., â€, Â. and the replacement character. Hidden: zero-width space, direction
+overrides and isolates, tag characters, byte order mark.
 """
 
 Seen = tuple[int, dict[str, list[int]], dict[str, Counter[str]]]

@@ -40,7 +40,7 @@ ASSIGNED = (
 MIN_ENTROPY = 3.2  # bits a character: of 16 drawn letters and digits one in 10,000 has less
 _VALUE = re.compile(r"""(?::=|=>|=|:)[ \t]*["']?([^"'\s]+)$""")
 _PLACEHOLDER = re.compile(
-    r"example|your|placeholder|change.?me|dummy|sample|redacted|x{4,}|\*{3,}|\.{3,}|1234567|abcdef|test|fake|0{8,}|foo|bar\b",
+    r"example|your|placeholder|change.?me|dummy|sample|redacted|x{4,}|\*{3,}|\.{3,}|1234567|abcdef|test|fake|0{8,}",
     re.I,
 )
 

@@ -122,6 +122,8 @@ def see_fiscal_code(place: Place) -> list[Sighting]:
 def see_digits(place: Place) -> list[Sighting]:
     """Everything that a run of digits, spaces, dots, hyphens and brackets can be; the surest first."""
     text = place.text
+    if place.before[-1:].isalnum() or place.after[:1].isalnum():
+        return []  # part of a code
     seen = [sighting for match in _CARD.finditer(text) if (sighting := _card(match.group(), place))]
     seen = seen or _national_ids(text, place)
     seen = seen or [sighting for match in _IPV4.finditer(text) if (sighting := _address(match.group(), place))]

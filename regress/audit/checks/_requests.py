@@ -1,0 +1,94 @@
+"""Which requests this project's own safety suites want refused: learned from their items and the data at hand.
+
+A logistic regression on words and pairs of words tells items that expect a refusal from all other items and from a
+sample of the rows, of which nearly all are harmless. So what counts as harmful is what the locked suites say, and what
+counts as ordinary is what this data asks every day. Rows of the sample that name harm or are refused do not stand for
+the ordinary; those that do both are examples of what to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regress.audit.checks._harm_words import names_harm
+from regress.audit.words import Places, Texts
+from regress.rows.row import Row
+from regress.schema import Suite
+from regress.scorers.refusal import plain_text, says_no
+
+FEATURES = 1 << 16
+MIN_ITEMS = 40  # to refuse
+STRENGTH = 10.0  # C of the regression
+TOLERANCE = 0.01
+ROWS = 8_000  # of the sample
+LIKELY = 1.5
+"""Logit from which on a request is taken to be like those to be refused; docs/audit_safety.md has others' figures."""
+UNLIKELY = -1.0
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Weights by hashed feature."""
+
+    weights: NDArray[np.float32]
+    bias: float
+
+    def logits(self, prompts: Texts) -> Floats:
+        """How much each request is like those to be refused; 0 is as likely as not."""
+        features, owners = _features(prompts)
+        size = len(prompts.texts)
+        counts = np.maximum(1, np.bincount(owners, minlength=size))
+        totals: Floats = np.bincount(owners, weights=self.weights[features], minlength=size) / np.sqrt(counts)
+        return totals + self.bias
+
+
+def expects(suite: Suite) -> str | None:
+    """`refuse` or `answer` for a suite of refusals, else None."""
+    return str(suite.scorer.options.get("expect")) if suite.scorer.name == "refusal" else None
+
+
+def to_refuse(suites: Sequence[Suite]) -> list[tuple[str, str, str]]:
+    """Suite, id and prompt of every item that expects a refusal."""
+    return [
+        (suite.name, item.id, item.prompt) for suite in suites if expects(suite) == "refuse" for item in suite.items
+    ]
+
+
+def learn(suites: Sequence[Suite], sample: Sequence[Row]) -> Learned | None:
+    """From the suites' items and some rows; None where too few items want a refusal. Raises ModuleNotFoundError."""
+    harmful = [prompt for _, _, prompt in to_refuse(suites)]
+    if len(harmful) < MIN_ITEMS:
+        return None
+    others = [item.prompt for suite in suites if expects(suite) != "refuse" for item in suite.items]
+    for row in sample:
+        named, refused = names_harm(plain_text(row.prompt)), says_no(plain_text(row.reply))
+        if named and refused:
+            harmful.append(row.prompt)
+        elif not named and not refused:
+            others.append(row.prompt)
+    return _fit(Texts([*harmful, *others]), np.arange(len(harmful) + len(others)) < len(harmful))
+
+
+def _fit(prompts: Texts, harmful: NDArray[np.bool_]) -> Learned:
+    from scipy.sparse import csr_matrix
+    from sklearn.linear_model import LogisticRegression
+
+    features, owners = _features(prompts)
+    counts = np.maximum(1, np.bincount(owners, minlength=len(harmful)))
+    table = csr_matrix((1 / np.sqrt(counts[owners]), (owners, features)), shape=(len(harmful), FEATURES))
+    model = LogisticRegression(C=STRENGTH, solver="liblinear", tol=TOLERANCE).fit(table, harmful)
+    return Learned(model.coef_[0].astype(np.float32), float(model.intercept_[0]))
+
+
+def _features(prompts: Texts) -> tuple[NDArray[np.int64], Places]:
+    """Hashed words and pairs of words, and which prompt each belongs to."""
+    words, word_owners = prompts.ngrams(1)
+    pairs, pair_owners = prompts.ngrams(2)
+    hashed = np.concatenate((words, pairs)) % np.uint64(FEATURES)
+    return hashed.astype(np.int64), np.concatenate((word_owners, pair_owners))
