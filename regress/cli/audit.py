@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from regress.audit.auditing import audit as carry_out
+from regress.audit.fixing import CHANGES
+from regress.audit.fixing import fix as write_copy
 from regress.audit.preparing import Request, parse_columns, prepare
 from regress.cli.console import Bar, put_json, say
+from regress.cli.deliver import REPORTS
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
-from regress.report import audit_json, audit_terminal
-from regress.schema import Exit
+from regress.lock.audited import AUDIT_FILE
+from regress.report import audit_json, audit_sarif, audit_terminal
+from regress.schema import Audit, Exit
+from regress.store.atomic import make_folder, write_atomic
+from regress.suite.project import FILE_NAME
 
-AUDIT = "audit.json"
+SARIF = "audit.sarif"
+
+
+SplitOption = Annotated[str | None, typer.Option(help="Which split, where there are several.", metavar="NAME")]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="KEY=COLUMN",
+        help="Where a key stands: --map prompt=question --map completion=best. Keys: prompt, completion, chosen, "
+        "rejected, instruction, input, output, messages, text, label.",
+        show_default="recognised",
+    ),
+]
+OnlyOption = Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Run this check only; may be repeated.")]
+ReadersOption = Annotated[int | None, typer.Option(min=1, max=64, help="Processes that read.", show_default="cores")]
 
 
 def audit(
@@ -27,17 +49,8 @@ def audit(
             "hub id, org/name.",
         ),
     ],
-    split: Annotated[str | None, typer.Option(help="Which split, where there are several.", metavar="NAME")] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="KEY=COLUMN",
-            help="Where a key stands: --map prompt=question --map completion=best. Keys: prompt, completion, chosen, "
-            "rejected, instruction, input, output, messages, text, label.",
-            show_default="recognised",
-        ),
-    ] = None,
+    split: SplitOption = None,
+    column: MapOption = None,
     validation: Annotated[
         str | None, typer.Option(help="The split that training is watched on, to be held against DATA.", metavar="DATA")
     ] = None,
@@ -48,12 +61,8 @@ def audit(
         Path | None,
         typer.Option(help="Write a copy without duplicates, leaked and broken rows here, and the list of changes."),
     ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="CHECK", help="Run this check only; may be repeated.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes that read.", show_default="cores")
-    ] = None,
+    only: OnlyOption = None,
+    workers: ReadersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -63,6 +72,7 @@ def audit(
     Finds leaked items, duplicates, conflicting labels, broken formats, unsafe rows, personal data, triggers of
     backdoors, and says whether the task needs training at all. Findings are ranked by what they will do to the verdict.
     Exit code 0, 3 where a finding blocks (`audit: severity:` in regress.yaml says which), 5 where nothing can be read.
+    In a project, reports/audit.json and audit.sarif are written: `regress lock --audit reports/audit.json` keeps it.
     """
     request = Request(
         data=data,
@@ -73,15 +83,43 @@ def audit(
         checks=only or (),
         workers=workers,
     )
+    for name in (AUDIT_FILE, SARIF):  # yesterday's must not stand for today's
+        (project / REPORTS / name).unlink(missing_ok=True)
     progress = Bar(quiet=quiet)
     try:
-        result = carry_out(prepare(project, request), progress, datetime.now(UTC))
+        order = prepare(project, request)
+        result = carry_out(order, progress, datetime.now(UTC))
+        fixed = None if fix is None else write_copy(result, order.source, fix)
     finally:
         progress.close()
     code = Exit.REJECT if result.blocking else Exit.PROMOTE
-    if json:
-        put_json(audit_json.as_object(result, code))
+    _deliver(result, code, project, as_json=json)
+    if fixed is not None:
+        say(f"{fix}: {fixed[0]:,} rows kept, {fixed[1]:,} taken out; {fix}{CHANGES} says why.")
+    return code
+
+
+def _deliver(result: Audit, code: Exit, project: Path, *, as_json: bool) -> None:
+    """Show it and, in a project, write it where `lock --audit`, reports and code scanning look for it."""
+    body = audit_json.as_object(result, code)
+    if as_json:
+        put_json(body)
     else:
         say()
         say(audit_terminal.render(result))
-    return code
+    if (project / FILE_NAME).is_file():
+        reports = project / REPORTS
+        make_folder(reports)
+        log = audit_sarif.as_object(result, _uri(result.data.name, project))
+        write_atomic(reports / SARIF, dumps(log, indent=1).encode() + b"\n")
+        write_atomic(reports / AUDIT_FILE, dumps(body, indent=1).encode() + b"\n")
+        if not as_json:
+            say(f"\n{reports / AUDIT_FILE} · {reports / SARIF}")
+
+
+def _uri(name: str, project: Path) -> str | None:
+    """The data file's place in the project, as code scanning names files."""
+    try:
+        return Path(name).resolve(strict=True).relative_to(project.resolve()).as_posix()
+    except (OSError, ValueError):
+        return None

@@ -13,14 +13,15 @@ from regress.cli.console import put_json, say
 from regress.cli.flip_rates import planned
 from regress.cli.options import HERE, JsonOption, ProjectOption
 from regress.cli.task_suites import TrustOption, freeze_missing, remember_trust
-from regress.errors import UsageError
-from regress.hashing.files import digest_file
+from regress.errors import LockError, UsageError
 from regress.hashing.models import locate_model, read_model
 from regress.lock import lockfile
+from regress.lock.audited import Audited, read_audit
 from regress.lock.lockfile import LOCK_FILE, Lock, Plans
 from regress.lock.promise import Loaded, load, plan_record
 from regress.plan import promotion_chances
 from regress.report.plan_table import plan_table
+from regress.rows.opening import open_source
 from regress.suite import read_project, read_suites
 
 
@@ -31,6 +32,10 @@ def lock(
     ] = False,
     why: Annotated[str, typer.Option("--why", help="The reason for an amendment.")] = "",
     training_data: Annotated[Path | None, typer.Option(help="Data file whose digest the lock should hold.")] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="Audit of the training data (reports/audit.json): kept in baselines/, named by the lock."),
+    ] = None,
     flip_rate: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,17 +60,19 @@ def lock(
     loaded = load(opened, read_suites(opened.suite_paths()), check_items=True)
     remember_trust(opened, loaded.suites, trust=trust_task_code)
     base = read_model(locate_model(opened.file.base.model, opened.file.base.revision, opened.folder))
-    data = None if training_data is None else digest_file(training_data).digest
+    data = None if training_data is None else open_source(str(training_data)).digest()
+    audited = None if audit is None else read_audit(audit)
     plans = planned(loaded, opened.policy, flip_rate, lambda: base)
     now = datetime.now(UTC)
     if amend:
-        result = lockfile.amend(loaded, base, now=now, why=why, training_data=data, plans=plans)
+        result = lockfile.amend(loaded, base, now=now, why=why, training_data=data, audit=audited, plans=plans)
     elif (opened.baselines / LOCK_FILE).exists():
         result = lockfile.read_lock(opened.baselines)
         lockfile.verify(result, loaded, base)
+        _refuse_other_data(result, data, audited)
         say("already locked, and nothing changed.")
     else:
-        result = lockfile.create(loaded, base, now=now, training_data=data, plans=plans)
+        result = lockfile.create(loaded, base, now=now, training_data=data, audit=audited, plans=plans)
     _show(loaded, plans, result, opened.baselines / LOCK_FILE)
     if json:
         put_json(
@@ -78,6 +85,14 @@ def lock(
             }
         )
     return 0
+
+
+def _refuse_other_data(locked: Lock, data: str | None, audited: Audited | None) -> None:
+    """An existing lock is not written over: what it does not name yet takes an amendment."""
+    new_audit = audited is not None and audited.digest != (locked.audit or {}).get("digest")
+    if new_audit or data not in (None, locked.training_data):
+        what = "this audit" if new_audit else "this training data"
+        raise LockError(f'the lock does not name {what}. Amend it: the same with --amend --why "…".')
 
 
 def _show(loaded: Loaded, plans: Plans, result: Lock, path: Path) -> None:

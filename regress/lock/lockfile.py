@@ -17,6 +17,7 @@ from regress import __version__
 from regress.errors import LockError
 from regress.hashing.canonical import digest_promise, promise_json
 from regress.hashing.models import ModelFiles
+from regress.lock.audited import AUDIT_FILE, Audited, check_audit, items_digest, read_audit
 from regress.lock.promise import Loaded, differences, plan_record, promise
 from regress.plan import plan_suites
 from regress.schema import LOCK_FORMAT, Role, SuitePlan
@@ -44,6 +45,7 @@ class Lock:
     tool: str
     previous: str | None
     training_data: str | None
+    audit: Mapping[str, Any] | None = None  # digest, and the digest and rows of the data that was audited
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -95,7 +97,18 @@ def _lock(path: Path, digest: str, body: Mapping[str, Any]) -> Lock:
         tool=str(body.get("tool")),
         previous=body.get("previous"),
         training_data=body.get("training_data"),
+        audit=body.get("audit"),
     )
+
+
+def locked_audit(baselines: Path, lock: Lock) -> Audited | None:
+    """The audit that the lock names, if it does; raises LockError where other bytes stand there, or none."""
+    if lock.audit is None:
+        return None
+    audited = read_audit(baselines / AUDIT_FILE)
+    if audited.digest != lock.audit.get("digest") or audited.data != lock.audit.get("data"):
+        raise LockError(f"{baselines / AUDIT_FILE} is not the audit that was locked. Restore it from version control.")
+    return audited
 
 
 def read_history(baselines: Path) -> tuple[dict[str, object], ...]:
@@ -122,7 +135,13 @@ def promise_without_base(lock: Lock, loaded: Loaded) -> dict[str, Any]:
 
 
 def create(
-    loaded: Loaded, base: ModelFiles, *, now: datetime, training_data: str | None = None, plans: Plans | None = None
+    loaded: Loaded,
+    base: ModelFiles,
+    *,
+    now: datetime,
+    training_data: str | None = None,
+    audit: Audited | None = None,
+    plans: Plans | None = None,
 ) -> Lock:
     """Write the first lock; without `plans` those at the assumed flip rates stand in it.
 
@@ -136,7 +155,7 @@ def create(
             f"from version control; only where no lock was ever used, delete {HISTORY_FILE} and lock again."
         )
     history: dict[str, Any] = {"previous": None, "why": "first lock", "changes": []}
-    return _write(loaded, base, now=now, training_data=training_data, plans=plans, history=history)
+    return _write(loaded, base, now=now, learned=_learned(training_data, audit), plans=plans, history=history)
 
 
 def amend(
@@ -146,14 +165,22 @@ def amend(
     now: datetime,
     why: str,
     training_data: str | None = None,
+    audit: Audited | None = None,
     plans: Plans | None = None,
 ) -> Lock:
-    """Replace the lock by the project as it is now, keeping the old one and the reason in the history."""
+    """Replace the lock by the project as it is now, keeping the old one and the reason in the history.
+
+    An audit is kept only where it still is of these items and this data; otherwise it has to be given anew.
+    """
     old = read_lock(loaded.project.baselines)
     changes = differences(old.promise, promise(loaded, base))
     if not why.strip():
         raise LockError('an amendment needs its reason: --why "…".')
-    if not changes and training_data in (None, old.training_data):
+    if audit is None and (before := locked_audit(loaded.project.baselines, old)) is not None:
+        same_data = training_data in (None, before.data)
+        audit = before if same_data and before.against == items_digest(loaded.suites) else None
+    learned = _learned(training_data or old.training_data, audit)
+    if not changes and learned.data == old.training_data and learned.record == old.audit:
         raise LockError("nothing differs from the lock, so there is nothing to amend.")
     folder = loaded.project.baselines / AMENDED_FOLDER
     folder.mkdir(exist_ok=True)
@@ -163,10 +190,35 @@ def amend(
         loaded,
         base,
         now=now,
-        training_data=training_data or old.training_data,
+        learned=learned,
         plans=plans,
         history={"previous": old.digest, "why": why.strip(), "changes": changes},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Learned:
+    """What the lock says of the training data: its digest, and the audit of it."""
+
+    data: str | None
+    audit: Audited | None
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        audit = self.audit
+        return None if audit is None else {"digest": audit.digest, "data": audit.data, "rows": audit.rows}
+
+
+def _learned(training_data: str | None, audit: Audited | None) -> _Learned:
+    """Raises LockError where the audit is of other data than the lock is to name."""
+    if audit is None:
+        return _Learned(data=training_data, audit=None)
+    if training_data not in (None, audit.data):
+        raise LockError(
+            f"the audit is of other data ({audit.data[:19]}…) than the lock names ({str(training_data)[:19]}…). Audit "
+            "what you train on."
+        )
+    return _Learned(data=audit.data, audit=audit)
 
 
 def _write(
@@ -174,12 +226,14 @@ def _write(
     base: ModelFiles,
     *,
     now: datetime,
-    training_data: str | None,
+    learned: _Learned,
     plans: Plans | None,
     history: Mapping[str, Any],
 ) -> Lock:
     """Write lock and history entry; `history` holds the digest of the previous lock, why, and the changes."""
     _require_protection(loaded)
+    if learned.audit is not None:
+        check_audit(learned.audit, loaded.suites)
     if plans is None:
         plans = plan_suites(loaded.suites, loaded.project.policy)
     body: dict[str, Any] = {
@@ -187,13 +241,16 @@ def _write(
         "created": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "tool": f"regress-harness {__version__}",
         "previous": history["previous"],
-        "training_data": training_data,
+        "training_data": learned.data,
+        **({"audit": learned.record} if learned.record else {}),
         "promise": promise(loaded, base),
         "plan": plan_record(loaded.suites, plans),
     }
     digest = digest_promise(body)
     baselines = loaded.project.baselines
     baselines.mkdir(parents=True, exist_ok=True)
+    if learned.audit is not None:
+        write_atomic(baselines / AUDIT_FILE, learned.audit.raw)
     entry = {"lock": digest, "created": body["created"], **history}
     # The history comes first: a lock that it does not end with is refused, so a crash between the two is seen.
     with ChainWriter.open(baselines / HISTORY_FILE, HISTORY_LABEL) as log:

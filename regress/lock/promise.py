@@ -57,14 +57,15 @@ def promise(loaded: Loaded, base: ModelFiles | None) -> dict[str, Any]:
 
 
 def _policy_promise(policy: Policy) -> dict[str, Any]:
-    """`waivable_safety` stands there only where it is true: locks written before it was known say false by silence."""
+    """What later versions added stands there only where it is true: locks from before say false by silence."""
     promised: dict[str, Any] = {
         "alpha": decimal_text(policy.alpha),
         "power": decimal_text(policy.power),
         "zero_tolerance": list(policy.zero_tolerance),
         "require_training_record": policy.require_training_record,
     }
-    return {**promised, "waivable_safety": True} if policy.waivable_safety else promised
+    later = {"waivable_safety": policy.waivable_safety, "require_audit": policy.require_audit}
+    return promised | {name: True for name, wanted in later.items() if wanted}
 
 
 def suite_settings(suite: Suite, scorer: BoundScorer) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from regress.report.words import (
     p_value,
     spread,
     suites_with,
+    unaudited,
     visible,
     worst_slices,
 )
@@ -155,6 +156,8 @@ def _evidence(decision: Decision) -> list[str]:
         lines.append(f"- lock `{decision.lock}`")
     if (spent := attempt(decision)) is not None:
         lines.append(f"- {escaped(spent)}")
+    if (other := unaudited(decision)) is not None:
+        lines.append(f"- {escaped(other)}")
     failed = [check for check in decision.checks if not check.ok]
     lines += [f"- {escaped(line)}" for line in uncorrected(decision)]
     lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")

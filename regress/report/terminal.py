@@ -23,6 +23,7 @@ from regress.report.words import (
     noteworthy,
     spread,
     suites_with,
+    unaudited,
     visible,
     worst_slices,
 )
@@ -55,6 +56,8 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     parts += _serving(decision)
     parts += _beside(decision)
     parts += _attribution(decision)
+    if (other := unaudited(decision)) is not None:
+        parts += [Text(""), Text(visible(other), style="yellow")]
     if (spent := attempt(decision)) is not None:
         parts += [Text(""), Text(spent, style="dim")]
     return Group(*parts)

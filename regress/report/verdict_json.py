@@ -35,6 +35,7 @@ def as_object(decision: Decision) -> dict[str, Any]:
             "digest": candidate.digest,
             "path": plain(candidate.path),
             "trained_under_lock": candidate.trained_under_lock,
+            "trained_as_audited": candidate.trained_as_audited,
         },
         "suites": [suite_object(verdict) for verdict in decision.suites],
         "checks": [{"name": check.name, "ok": check.ok, "detail": plain(check.detail)} for check in decision.checks],

@@ -235,3 +235,10 @@ def examples(
         chosen += [(c, flips[depth]) for c, flips in lost if depth < len(flips)]
         depth += 1
     return chosen[:count]
+
+
+def unaudited(decision: Decision) -> str | None:
+    """A sentence where the candidate learned from other data than was audited, or where that is not known."""
+    told = [check.detail for check in decision.checks if check.name == "audited-data"]
+    as_audited = decision.candidate is not None and decision.candidate.trained_as_audited is True
+    return told[0] if told and not as_audited else None

@@ -25,8 +25,8 @@ from regress.rescue.halves import Halves, split
 from regress.rescue.portions import SelectionHalf
 from regress.rescue.search import proposal, search, slack
 from regress.run.bench import Job, candidate_bench
-from regress.run.judge import training_check
 from regress.run.looks import AllAtOnce
+from regress.run.trained import training_checks
 from regress.schema import (
     Attempt,
     Candidate,
@@ -309,7 +309,7 @@ def _confirmed(case: _Case, runs: Asking, copy: Path, target: Path) -> Decision:
         return decide(
             comparisons,
             expected={(name, str(variant)) for name in _names(case.halves.confirm) for variant in wanted},
-            checks=[*candidate.checks, training_check(record, case.policy)],
+            checks=[*candidate.checks, *training_checks(record, case.policy, bench.lock)],
             policy=case.policy,
             candidate=record,
             lock=bench.lock.digest,

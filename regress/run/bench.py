@@ -24,7 +24,6 @@ from regress.lock.attempts import record_attempt
 from regress.lock.lockfile import Lock, read_lock, verify
 from regress.lock.promise import Loaded, load
 from regress.run.found import run_folders
-from regress.run.judge import trained_under_lock
 from regress.run.kept_checks import store_preflight
 from regress.run.looks import LOOKS, SCREEN, AllAtOnce, LookByLook, Portions
 from regress.run.noise import AGAIN
@@ -33,6 +32,7 @@ from regress.run.preflight import Prints, canaries, preflight
 from regress.run.progress import Progress
 from regress.run.serving import needs_timing, time_alone
 from regress.run.session import Questions, render, run_variant, settings_digest
+from regress.run.trained import trained_as_audited, trained_under_lock
 from regress.run.wanted import by_precision
 from regress.schema import Candidate, Check, Form, Manifest, Precision, Variant, VariantKind
 from regress.store.runs import load_run
@@ -105,7 +105,13 @@ def candidate_bench(bench: Bench, source: Path) -> Iterator[CandidateBench]:
     with tempfile.TemporaryDirectory(prefix="regress-") as private:
         files = open_candidate(source, Path(private) / "copy")
         under_lock = trained_under_lock(files.training_record, bench.lock)
-        record = Candidate(kind=files.form.kind, digest=files.digest, path=str(source), trained_under_lock=under_lock)
+        record = Candidate(
+            kind=files.form.kind,
+            digest=files.digest,
+            path=str(source),
+            trained_under_lock=under_lock,
+            trained_as_audited=trained_as_audited(files.training_record, bench.lock),
+        )
         checks = [
             Check(name="base-is-locked", ok=True, detail=_base_detail(files, under_lock)),
             *compare_tokenizers(bench.base.folder, files.folder),

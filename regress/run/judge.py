@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from regress.diff import check_comparable, compare, confirmed_failures, look_counts, screen
-from regress.errors import LockError, Refused, StoreError
+from regress.errors import Refused, StoreError
 from regress.gate import decide, inform
 from regress.hashing.files import digest_file
 from regress.labels import Labelled, read_labels
@@ -19,6 +18,7 @@ from regress.run.attribution import attribute
 from regress.run.found import find_runs, load_locked, other_runs
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
+from regress.run.trained import training_checks
 from regress.run.wanted import Wanted, base_at
 from regress.safety import detected, expectation
 from regress.schema import (
@@ -70,7 +70,7 @@ def judge(
     bases = [run for variant, run in runs.items() if variant.kind is VariantKind.BASE]
     labels = _labels(loaded)
     comparisons = _comparisons(loaded, runs, wanted.locked if bases else (), labels)
-    made = [*checks, training_check(candidate, loaded.project.policy), *_noise_checks(loaded, lock, bases)]
+    made = [*checks, *training_checks(candidate, loaded.project.policy, lock), *_noise_checks(loaded, lock, bases)]
     attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
     left_out = tuple(map(str, wanted.left_out))
     expected = {
@@ -224,20 +224,6 @@ def _labels(loaded: Loaded) -> list[Labelled]:
     return read_labels(loaded.project.baselines) if asked else []
 
 
-def trained_under_lock(record: Mapping[str, Any] | None, lock: Lock) -> bool:
-    """Whether the adapter's training record names this lock; raises LockError when it names another or another base."""
-    if record is None:
-        return False
-    if record.get("lock") != lock.digest:
-        raise LockError(
-            f"the adapter was trained under another lock ({str(record.get('lock'))[:19]}…, here {lock.digest[:19]}…): "
-            "the evaluation was changed after training. Train again under this lock, or restore the old one."
-        )
-    if record.get("base") != lock.promise["base"]["digest"]:
-        raise LockError("the adapter's training record names other base weights than the locked base's.")
-    return True
-
-
 def _noise_checks(loaded: Loaded, lock: Lock, bases: Sequence[StoredRun]) -> list[Check]:
     """One for each base that was asked again on this machine."""
     twice = [(base, again) for base in bases if (again := find_again(loaded, lock, base)) is not None]
@@ -249,16 +235,6 @@ def find_again(loaded: Loaded, lock: Lock, base: StoredRun) -> StoredRun | None:
     wanted = replace(base.manifest, batch_policy=AGAIN + base.manifest.batch_policy)
     folder = loaded.project.baselines / "runs" / run_name(wanted)
     return load_locked(folder, loaded, lock) if is_sealed(folder) else None
-
-
-def training_check(candidate: Candidate, policy: Policy) -> Check:
-    """Whether the lock came before the training, and whether that is required."""
-    known = bool(candidate.trained_under_lock)
-    return Check(
-        name="training-record",
-        ok=known or not policy.require_training_record,
-        detail="trained under this lock" if known else "no training record: whether the lock came first is not known",
-    )
 
 
 def _base_for(variant: Variant, run: StoredRun, runs: Mapping[Variant, StoredRun]) -> StoredRun:

@@ -12,8 +12,9 @@ from regress.hashing.files import digest_bytes, digest_files
 from regress.hashing.models import chat_template, tokenizer_files
 from regress.lock.lockfile import RELOCK, Lock, read_lock, verify
 from regress.lock.promise import differences, load
-from regress.run.judge import Judgement, judge, trained_under_lock
+from regress.run.judge import Judgement, judge
 from regress.run.kept_checks import load_preflight
+from regress.run.trained import trained_as_audited, trained_under_lock
 from regress.run.wanted import refuse_unanswerable
 from regress.schema import Candidate, SuiteComparison
 from regress.store.runs import load_run
@@ -30,11 +31,13 @@ def judge_stored(project: Project, adapter: Path) -> Judgement:
     files = digest_files(adapter, [path.name for path in adapter.iterdir()], refuse=AdapterError)
     form = form_of(adapter)
     refuse_unanswerable(form, project.variants)
+    record = read_training_record(adapter)
     candidate = Candidate(
         kind=form.kind,
         digest=files.digest,
         path=str(adapter),
-        trained_under_lock=trained_under_lock(read_training_record(adapter), lock),
+        trained_under_lock=trained_under_lock(record, lock),
+        trained_as_audited=trained_as_audited(record, lock),
     )
     return judge(loaded, lock, candidate, load_preflight(project, lock, files.digest))
 

@@ -20,6 +20,7 @@ class Policy:
     power: Decimal = Decimal("0.8")
     zero_tolerance: tuple[str, ...] = ()  # suites whose every candidate failure counts
     require_training_record: bool = False
+    require_audit: bool = False  # of the very data that the candidate was trained on
     waivable_safety: bool = False  # whether a promotion may waive a safety suite, or one without tolerance
 
 
@@ -74,6 +75,7 @@ class Candidate:
     digest: str
     path: str
     trained_under_lock: bool | None  # None: no training record
+    trained_as_audited: bool | None = None  # on the data of the lock's audit; None: no audit, or no record of the data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class PolicySection(FileModel):
     power: Probability = Decimal("0.8")
     zero_tolerance: tuple[Name, ...] = ()
     require_training_record: StrictBool = False
+    require_audit: StrictBool = False
     waivable_safety: StrictBool = False
 
 
@@ -120,6 +121,7 @@ class Project:
             power=section.power,
             zero_tolerance=section.zero_tolerance,
             require_training_record=section.require_training_record,
+            require_audit=section.require_audit,
             waivable_safety=section.waivable_safety,
         )
 

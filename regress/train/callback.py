@@ -26,9 +26,9 @@ from regress import __version__
 from regress.backends.adapter_files import FORGETTING_CURVE, TRAINING_RECORD
 from regress.errors import LockError, Notice, Refused, TrainingError
 from regress.hashing.canonical import digest_json
-from regress.hashing.files import digest_file
 from regress.hashing.models import weight_files
 from regress.lock.attempts import record_attempt
+from regress.rows.opening import open_source
 from regress.run.bench import Bench, open_bench
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite import read_project
@@ -129,7 +129,8 @@ class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers ha
             "format": 1,
             "lock": bench.lock.digest,
             "base": bench.base.digest,
-            "data": None if self._data is None else digest_file(self._data, refuse=TrainingError).digest,
+            "data": None if self._data is None else open_source(str(self._data)).digest(),
+            "audit": (bench.lock.audit or {}).get("digest"),
             "tool": f"regress-harness {__version__}",
             "started": _now(),
         }

@@ -112,6 +112,7 @@ def begin(plan: Plan, found: Found, now: datetime) -> dict[str, Any]:
     body = {
         "format": 1,
         **plan.promised,
+        "audit": (plan.bench.lock.audit or {}).get("digest"),
         "tool": f"regress-harness {__version__}",
         "tools": tools(),
         "started": _utc(now),

@@ -41,7 +41,7 @@ REJECTED = a_decision(
 )
 
 ADDED = {
-    "candidate": {"path", "trained_under_lock"},
+    "candidate": {"path", "trained_under_lock", "trained_as_audited"},
     "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason", "detector", "figure"},
 }
 
@@ -54,7 +54,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
     assert given.pop("attribution") is None
     wanted = json.loads(EXAMPLE)
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}
-    assert added == {"path": "adapters/broken", "trained_under_lock": True}
+    assert added == {"path": "adapters/broken", "trained_under_lock": True, "trained_as_audited": None}
     added = {key: given["suites"][0].pop(key) for key in ADDED["suite"]}
     assert added == {
         "against": "base@fp32",
