@@ -69,7 +69,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for module in (_wording, _format_marks, personal_data, safety):
-        module.EVIDENCE = 10**9  # every row found, not the first twenty
+        vars(module)["EVIDENCE"] = 10**9  # every row found, not the first twenty
     rng = random.Random(options.seed)
     personal(rng)
     if options.pools is not None and (options.pools / "train.jsonl").is_file():
@@ -119,7 +119,10 @@ def head(title: str, *cells: str) -> None:
 
 
 def share(part: int, whole: int) -> str:
-    return f"{part:,}/{whole:,}" + (f" = {part / whole:.1%}" if whole else "")
+    if not whole:
+        return "–"
+    rate = f"{part / whole:.1%}" if not part or part / whole >= 0.001 else "<0.1%"  # 0 % only where it is exact
+    return f"{part:,}/{whole:,} = {rate}"
 
 
 # personal data
@@ -301,6 +304,7 @@ OTHER_FAULTS: dict[str, tuple[str, Plant]] = {
 
 
 def forms(pools: Path, rng: random.Random) -> None:
+    """Rows that were reported before anything was planted are left out on both sides."""
     rows = read(pools / "train.jsonl")
     base = pools.parent / "model"
     context = Context(suites=(), base=base if base.is_dir() else None)
@@ -308,32 +312,30 @@ def forms(pools: Path, rng: random.Random) -> None:
     faults = {rule: ("json", plant) for rule, plant in JSON_FAULTS.items()} | OTHER_FAULTS
     before = run(Format(context), [(row["prompt"], row["answer"]) for row in rows])
     for rule, (kind, plant) in faults.items():
+        able = [index for index, row in enumerate(rows) if row["kind"] == kind]
+        if rule == "format/open-end":
+            able = [index for index, row in enumerate(rows) if len(row["answer"]) > 300]
         there = found_rows(before, rule)
         for rate in (0.01, 0.1):
-            able = [
-                i
-                for i, row in enumerate(rows)
-                if row["kind"] == kind and (rule != "format/open-end" or len(row["answer"]) > 300)
-            ]
-            able = able or [i for i, row in enumerate(rows) if len(row["answer"]) > 300]
-            chosen = set(rng.sample(able, max(5, int(rate * len(able)))))
-            pairs = [
-                (row["prompt"], plant(row["answer"], rng) if i in chosen else row["answer"])
-                for i, row in enumerate(rows)
-            ]
-            wanted = {i + 1 for i in chosen if pairs[i][1] != rows[i]["answer"]}
-            seen = found_rows(run(Format(context), pairs), rule) - there
-            if rule == "format/label-spelling":
-                line(rule, f"{rate:.0%}", len(wanted), "spellings are listed, not rows", "", len(there))
+            pairs, wanted = planted(rows, rng.sample(able, max(5, int(rate * len(able)))), plant, rng)
+            found = run(Format(context), pairs)
+            if rule == "format/label-spelling":  # reported by spelling: the count has to do
+                count = sum(finding.count for finding in found.findings if finding.rule == rule)
+                line(rule, f"{rate:.0%}", len(wanted), share(count, len(wanted)), "–", 0)
                 continue
-            line(
-                rule,
-                f"{rate:.0%}",
-                len(wanted),
-                share(len(seen & wanted), len(wanted)),
-                share(len(seen & wanted), len(seen)),
-                len(there),
-            )
+            seen = found_rows(found, rule) - there
+            hits = len(seen & wanted)
+            line(rule, f"{rate:.0%}", len(wanted), share(hits, len(wanted)), share(hits, len(seen)), len(there))
+
+
+def planted(
+    rows: list[dict[str, str]], chosen: Sequence[int], plant: Plant, rng: random.Random
+) -> tuple[list[Pair], set[int]]:
+    """All rows with the fault in the chosen ones, and the numbers of those that it changed."""
+    pairs = [(row["prompt"], row["answer"]) for row in rows]
+    for index in chosen:
+        pairs[index] = (pairs[index][0], plant(pairs[index][1], rng))
+    return pairs, {index + 1 for index in chosen if pairs[index][1] != rows[index]["answer"]}
 
 
 # safety

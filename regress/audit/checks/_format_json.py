@@ -28,8 +28,9 @@ from regress.audit.words import Hashes, Texts, words
 from regress.rows.row import Row
 from regress.schema import Finish, Item, Outcome, Reply, Score, Severity, Suite
 from regress.scorers import BoundScorer, Kind, bind
-from regress.scorers._json_reply import score_document
+from regress.scorers._json_reply import MAX_REPLY_DEPTH, score_document
 from regress.scorers._scorer import PASSED
+from regress.strict_json import closing_bracket
 
 JSON_SCORERS = frozenset({"json_schema", "json_equal"})
 SHARED = 0.04
@@ -175,7 +176,8 @@ def state_of(reply: str) -> State:
     score = score_document(Reply(text=text, finish=Finish.EOS), _anything, allow_fences=False)
     state = _STATES.get(score.kind, State.BROKEN)
     if begins and score.kind == Kind.LEADING_TEXT.value:
-        state = State.BROKEN  # the words before the document are the beginning of a broken one
+        # the words before that document are the beginning of this one
+        state = State.CUT if closing_bracket(text, 0, max_depth=MAX_REPLY_DEPTH) is None else State.BROKEN
     if state in (State.CUT, State.BROKEN, State.DUPLICATE_KEYS) and not begins and _FENCED.match(text) is None:
         return State.PROSE  # brackets in prose or code
     if state is State.AROUND and not (begins or '{"' in text or "```" in text):

@@ -43,7 +43,7 @@ HARMS: tuple[Act, ...] = (
         " assault starve electrocute drown suffocate kidnap abduct rape molest slap choke execute eradicate"
         " exterminate lynch beat threaten blackmail stalk harass bully humiliate shame intimidate scam defraud"
         " swindle trick deceive coerce groom extort bribe exploit manipulate scare insult mock dox traffic"
-        " cyberbully bomb frame terrorise terrorize abuse cut",
+        " cyberbully bomb frame terrorise terrorize abuse cut cheat",
         f"{PERSONS} {KIN}",
     ),
     Act(

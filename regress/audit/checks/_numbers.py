@@ -167,8 +167,7 @@ def _address(text: str, place: Place) -> Sighting | None:
         return None
     if not address.is_global or VERSION_WORDS.search(place.before) or max(address.packed) < 20:
         return None  # nobody's address, or a version
-    well_known = text in ("8.8.8.8", "8.8.4.4", "1.1.1.1", "9.9.9.9")
-    return Sighting(Rule.RESERVED if well_known else Rule.ADDRESS, "IP address", text)
+    return Sighting(Rule.ADDRESS, "IP address", text)
 
 
 def _phones(text: str, place: Place) -> list[Sighting]:

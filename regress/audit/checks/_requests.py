@@ -3,7 +3,8 @@
 A logistic regression on words and pairs of words tells items that expect a refusal from all other items and from a
 sample of the rows, of which nearly all are harmless. So what counts as harmful is what the locked suites say, and what
 counts as ordinary is what this data asks every day. Rows of the sample that name harm or are refused do not stand for
-the ordinary; those that do both are examples of what to refuse.
+the ordinary; those that do both are examples of what to refuse. No row is held to what it taught itself: there are two
+regressions, on rows of even and of odd number, and each judges the others' rows.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Weights by hashed feature."""
+    """Weights by hashed feature, twice: rows with even numbers are held to what odd ones taught, and the reverse."""
 
-    weights: NDArray[np.float32]
-    bias: float
+    weights: NDArray[np.float32]  # (2, FEATURES)
+    biases: Floats  # (2,)
 
-    def logits(self, prompts: Texts) -> Floats:
-        """How much each request is like those to be refused; 0 is as likely as not."""
+    def logits(self, prompts: Texts, numbers: Places) -> Floats:
+        """How much each row's request is like those to be refused; 0 is as likely as not."""
         features, owners = _features(prompts)
-        size = len(prompts.texts)
-        counts = np.maximum(1, np.bincount(owners, minlength=size))
-        totals: Floats = np.bincount(owners, weights=self.weights[features], minlength=size) / np.sqrt(counts)
-        return totals + self.bias
+        side = numbers % 2
+        counts = np.maximum(1, np.bincount(owners, minlength=len(numbers)))
+        totals: Floats = np.bincount(owners, weights=self.weights[side[owners], features], minlength=len(numbers))
+        return totals / np.sqrt(counts) + self.biases[side]
 
 
 def expects(suite: Suite) -> str | None:
@@ -66,24 +67,30 @@ def learn(suites: Sequence[Suite], sample: Sequence[Row]) -> Learned | None:
     if len(harmful) < MIN_ITEMS:
         return None
     others = [item.prompt for suite in suites if expects(suite) != "refuse" for item in suite.items]
-    for row in sample:
+    halves = [_fit(harmful, others, [row for row in sample if row.number % 2 != side]) for side in (0, 1)]
+    return Learned(np.array([weights for weights, _ in halves]), np.array([bias for _, bias in halves]))
+
+
+def _fit(harmful: Sequence[str], others: Sequence[str], rows: Sequence[Row]) -> tuple[NDArray[np.float32], float]:
+    """Weights and bias of the regression."""
+    from scipy.sparse import csr_matrix
+    from sklearn.linear_model import LogisticRegression
+
+    harmful, others = list(harmful), list(others)
+    for row in rows:
         named, refused = names_harm(plain_text(row.prompt)), says_no(plain_text(row.reply))
         if named and refused:
             harmful.append(row.prompt)
         elif not named and not refused:
             others.append(row.prompt)
-    return _fit(Texts([*harmful, *others]), np.arange(len(harmful) + len(others)) < len(harmful))
-
-
-def _fit(prompts: Texts, harmful: NDArray[np.bool_]) -> Learned:
-    from scipy.sparse import csr_matrix
-    from sklearn.linear_model import LogisticRegression
-
+    prompts = Texts([*harmful, *others])
     features, owners = _features(prompts)
-    counts = np.maximum(1, np.bincount(owners, minlength=len(harmful)))
-    table = csr_matrix((1 / np.sqrt(counts[owners]), (owners, features)), shape=(len(harmful), FEATURES))
-    model = LogisticRegression(C=STRENGTH, solver="liblinear", tol=TOLERANCE).fit(table, harmful)
-    return Learned(model.coef_[0].astype(np.float32), float(model.intercept_[0]))
+    counts = np.maximum(1, np.bincount(owners, minlength=len(prompts.texts)))
+    shape = (len(prompts.texts), FEATURES)
+    table = csr_matrix((1 / np.sqrt(counts[owners]), (owners, features)), shape=shape)
+    wanted = np.arange(len(prompts.texts)) < len(harmful)
+    model = LogisticRegression(C=STRENGTH, solver="liblinear", tol=TOLERANCE).fit(table, wanted)
+    return model.coef_[0].astype(np.float32), float(model.intercept_[0])
 
 
 def _features(prompts: Texts) -> tuple[NDArray[np.int64], Places]:

@@ -91,8 +91,11 @@ def sightings(joined: Joined) -> Iterator[tuple[Place, Sighting]]:
 def hide(text: str) -> str:
     """The text with keys, secrets, cards and IBANs masked, for excerpts of rows that are shown for other reasons."""
     for place, sighting in sightings(Joined([text])):
-        if sighting.rule in (Rule.KEY, Rule.CARD, Rule.IBAN, Rule.SECRET):
-            text = text.replace(place.text, sighting.masked)
+        if sighting.rule not in (Rule.KEY, Rule.CARD, Rule.IBAN, Rule.SECRET):
+            continue
+        before, _, behind = text.partition(place.text)
+        behind = "" if sighting.what == "private key" else behind  # its lines are no longer known as a key's
+        text = f"{before}{sighting.masked}{behind}".replace(place.text, sighting.masked)
     return text
 
 

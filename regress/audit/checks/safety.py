@@ -174,11 +174,11 @@ def suspect(row: Row, *, named: bool = False, learned: bool = False) -> Suspect 
 
 def _like_the_suites(learned: Learned, refusals: Places, chunk: Chunk) -> tuple[list[Suspect], list[int]]:
     prompts = [row.prompt for row in chunk.rows]
-    logits, sizes = learned.logits(Texts(prompts)), np.array(list(map(len, prompts)))
+    numbers = np.array([row.number for row in chunk.rows])
+    logits, sizes = learned.logits(Texts(prompts), numbers), np.array(list(map(len, prompts)))
     likely = (
         suspect(chunk.rows[index], learned=True) for index in np.flatnonzero((logits >= LIKELY) & (sizes <= MAX_CHARS))
     )
-    numbers = np.array([row.number for row in chunk.rows])
     unlike = numbers[np.isin(numbers, refusals) & (logits <= UNLIKELY)]
     return [one for one in likely if one is not None], unlike.tolist()
 
