@@ -64,7 +64,7 @@ class Conventions:
         labels: Counter[str] = Counter()
         firsts: dict[str, int] = {}
         for row, reply in zip(chunk.rows, replies, strict=True):
-            if len(reply) <= MAX_LABEL and "\n" not in (text := reply.strip()) and text.count(" ") < MAX_LABEL_WORDS:
+            if len(reply) <= MAX_LABEL and _is_short(text := reply.strip()):
                 labels[text] += 1
                 firsts.setdefault(text, row.number)
         empty = [row.number for row in chunk.rows if row.form is not Form.TEXT and not row.prompt.strip()]
@@ -111,6 +111,11 @@ class Conventions:
         ]
         more = f"{len(mixed):,} labels are concerned."
         return [SPELLINGS.finding([], of, count=minority, more=more, evidence=evidence[:EVIDENCE])]
+
+
+def _is_short(text: str) -> bool:
+    """Whether a reply may be a label: a few words in one line, and no document."""
+    return "\n" not in text and text.count(" ") < MAX_LABEL_WORDS and text[:1] not in ("{", "[")
 
 
 def look_of(reply: str) -> Look:

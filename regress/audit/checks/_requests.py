@@ -25,7 +25,7 @@ FEATURES = 1 << 16
 MIN_ITEMS = 40  # to refuse
 STRENGTH = 10.0  # C of the regression
 TOLERANCE = 0.01
-ROWS = 8_000  # of the sample
+ROWS = 16_000  # of the sample, a half for each regression
 LIKELY = 1.5
 """Logit from which on a request is taken to be like those to be refused; docs/audit_safety.md has others' figures."""
 UNLIKELY = -1.0
