@@ -45,8 +45,9 @@ class Learned:
         features, owners = _features(prompts)
         side = numbers % 2
         counts = np.maximum(1, np.bincount(owners, minlength=len(numbers)))
-        totals: Floats = np.bincount(owners, weights=self.weights[side[owners], features], minlength=len(numbers))
-        return totals / np.sqrt(counts) + self.biases[side]
+        totals = np.bincount(owners, weights=self.weights[side[owners], features], minlength=len(numbers))
+        logits: Floats = totals / np.sqrt(counts) + self.biases[side]
+        return logits
 
 
 def expects(suite: Suite) -> str | None:
