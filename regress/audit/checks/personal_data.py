@@ -212,7 +212,7 @@ WORDINGS: dict[Rule, Wording] = {
         "Replace it with one that is reserved for documents, such as 192.0.2.1 (RFC 5737).",
     ),
     Rule.RESERVED: Wording(
-        "personal-data/reserved", Severity.NOTE, 0.0, _HOLDS, "an example's, a company's or a doubtful one",
+        "personal-data/reserved", Severity.NOTE, 0.0, _HOLDS, "an example's or a company's number or address",
         "Nobody's data, most likely, yet the model will say it as it stands.",
         "See that users may be told these: a placeholder that was never filled in is a wrong answer.",
     ),

@@ -193,10 +193,10 @@ def _nearest(
         own = frozenset(words(one.prompt))
         near = max(known, key=lambda k: len(own & k[2]) / max(1, len(own | k[2])), default=None)
         detail = "named by its words" if one.named else "like the suite's items"
-        if near is not None and base is not None and (near[0], near[1]) in base.refused:
-            detail += "; the base refuses this item"
-        item = f"{near[0]}:{near[1]}" if near is not None and one.learned else None
-        evidence.append(Evidence(row=one.number, text="", item=item, detail=detail))
+        if near is not None and one.learned:
+            detail += f"; nearest is {near[0]}:{near[1]}"
+            detail += ", which the base refuses" if base is not None and (near[0], near[1]) in base.refused else ""
+        evidence.append(Evidence(row=one.number, text="", detail=detail))
     return evidence
 
 
