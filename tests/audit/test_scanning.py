@@ -32,6 +32,11 @@ def test_surroundings_end_with_the_text_and_broken_characters_are_replaced() -> 
     assert place.text == "7"
 
 
+def test_a_text_made_of_hits_is_left_after_the_first_ones() -> None:
+    owners = [p.owner for p in Joined(["7 " * 5000, "7", "7 " * 3]).places(Scanner({"n": r"\d"}))]
+    assert [owners.count(n) for n in range(3)] == [1000, 1, 3]
+
+
 @pytest.mark.parametrize("pattern", ["(a)", "(?=a)", "(", r"\1"])
 def test_what_cannot_be_searched_in_linear_time_or_counted_is_refused(pattern: str) -> None:
     with pytest.raises(PatternError):

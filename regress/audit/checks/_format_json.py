@@ -41,7 +41,7 @@ MIN_ROWS = 20
 MAX_SCHEMAS = 64
 
 _BEGINS = re.compile(r"""\{\s*(?:["'}]|$)|\[\s*(?:[\[{"]|$)""")
-_FENCED = re.compile(r"```[ \t]*(?:json[cl5]?\b|\s*[\[{])", re.IGNORECASE)
+_FENCED = re.compile(r"```[ \t]*+(?:json[cl5]?\b|\s*+[\[{])", re.IGNORECASE)
 _WHITE = " \t\n\r"
 
 

@@ -30,12 +30,13 @@ ENDS = frozenset(
         "<eos>", "[EOS]", "</s>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>",
     )
 )  # fmt: skip
+MAX_MARK = 24  # characters of a mark that are shown
 _EDGES = ("<s>", "</s>")
 _OTHERS = {
-    "control": r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
+    "control": r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+",
     "mojibake": r"\xc3\x83\xc2[\x80-\xbf]|\xc3\xa2\xe2\x82\xac|\xc3\x82\xc2[\xa0-\xbf]|\xef\xbf\xbd",
     "entity": r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9A-Fa-f]{2,5});",
-    "hidden": r"\xe2\x80[\x8b\xaa-\xae]|\xe2\x81[\xa0\xa6-\xa9]|\xf3\xa0[\x80\x81][\x80-\xbf]|\xef\xbb\xbf",
+    "hidden": r"(?:\xe2\x80[\x8b\xaa-\xae]|\xe2\x81[\xa0\xa6-\xa9]|\xf3\xa0[\x80\x81][\x80-\xbf]|\xef\xbb\xbf)+",
 }
 """UTF-8 read as bytes. Mojibake: Ã., â€, Â. and the replacement character. Hidden: zero-width space, direction
 overrides and isolates, tag characters, byte order mark.
@@ -69,7 +70,7 @@ class Marks:
             kind = self._kind(place, rendered=row.form is Form.TEXT)
             if kind is not None:
                 rows.setdefault(kind, set()).add(row.number)
-                counts.setdefault(kind, Counter())[place.text] += 1
+                counts.setdefault(kind, Counter())[place.text[:MAX_MARK]] += 1
         return len(chunk.rows), {kind: sorted(numbers) for kind, numbers in rows.items()}, counts
 
     def add(self, seen: Seen) -> None:

@@ -54,7 +54,7 @@ VERSION_WORDS = re.compile(r"(?:version|\bv|release|section|firmware|build)\W*$"
 
 _CARD = re.compile(r"(?<![\d.])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{4,5}|\d{13,19})(?![\d]|\.\d)")
 _NANP = re.compile(r"(?<!\d)(?:\+?1[ .-]?)?(?:\((\d{3})\) ?|(\d{3})[ .-])(\d{3})[ .-](\d{4})(?!\d)")
-_INTERNATIONAL = re.compile(r"(?<!\d)\+(?:\(?\d\)?[ ().-]{0,3}){7,14}\d(?!\d)")
+_INTERNATIONAL = re.compile(r"(?<!\d)\+(?:[ ().-]{0,3}\d){8,15}(?!\d)")
 _NATIONAL = re.compile(r"(?<!\d)0\d(?:[ ().-]{0,2}\d){7,10}(?!\d)")
 _SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
 _CPF = re.compile(r"(?<!\d)(\d{3})\.(\d{3})\.(\d{3})-(\d{2})(?!\d)")
