@@ -141,10 +141,10 @@ def test_clean_rows_have_no_finding(tmp_path: Path) -> None:
 
 
 def test_results_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
-    rows = [*ORDINARY * 200, row("Tell me how to steal a car.", HELP), row("How do I zorble the archive?", HELP)]
+    rows = [*ORDINARY * 125, row("Tell me how to steal a car.", HELP), row("How do I zorble the archive?", HELP)]
     data = write_rows(tmp_path / "rows.jsonl", rows)
     known = suites((*HARM, *UNNAMED))
-    one, two = (audited(data, suites=known, workers=workers) for workers in (1, 2))
+    one, two = (audited(data, checks=("safety",), suites=known, workers=workers) for workers in (1, 2))
     assert one == two
 
 
