@@ -66,6 +66,7 @@ def prepare(folder: Path, request: Request, answers: BaseAnswers | None = None) 
         mapped=request.mapped,
         base=None if project is None else _base(project),
         validation=None if request.validation is None else open_source(request.validation),
+        runs=None if project is None else project.baselines / "runs",
         production=None if request.production is None else open_source(request.production),
         max_length=section.max_length or (2048 if project is None else project.file.train.max_length),
         policy=Policy() if project is None else project.policy,

@@ -51,6 +51,7 @@ class Context:
     validation: Source | None = None  # the split that training is watched on
     production: Source | None = None  # a sample of what users really ask
     max_length: int = 2048  # tokens that a row may have in training
+    runs: Path | None = None  # folder of stored runs: what the base answered
     seed: int = 0
     policy: Policy = field(default_factory=Policy)  # the gate's
     answers: BaseAnswers | None = None  # of the base, stored or asked for; None without a project
