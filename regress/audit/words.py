@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,28 +55,98 @@ class _Known(dict[str, int]):
 _known = _Known()
 
 
-class Texts:
-    """Texts of consecutive rows, with their words once for all checks.
+def _hashes(texts: Iterable[Iterable[str]], count: int) -> Hashes:
+    return np.fromiter(map(_known.__getitem__, chain.from_iterable(texts)), np.uint64, count)
+
+
+class Hashed:
+    """Texts of consecutive rows as hashes of their words.
 
     `hashes` holds one 64-bit hash a word, of all texts one behind the other; text i has those from `starts[i]` to
     `starts[i + 1]`.
     """
 
+    def __init__(self, hashes: Hashes, starts: Places) -> None:
+        self.hashes = hashes
+        self.starts = starts
+        self._runs: dict[int, Hashes] = {}
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @cached_property
+    def lengths(self) -> Places:
+        """Words of each text."""
+        return np.diff(self.starts)
+
+    @cached_property
+    def owners(self) -> NDArray[np.int32]:
+        """The text that each word belongs to."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
+
+    def ngrams(self, n: int) -> tuple[Hashes, Places]:
+        """Hashes of all runs of n words within a text, and which text each belongs to."""
+        count = len(self.hashes) - n + 1
+        if count <= 0:
+            return np.empty(0, np.uint64), np.empty(0, np.int64)
+        inside = np.flatnonzero(self.owners[:count] == self.owners[n - 1 :])
+        mixed = self._run(n)[inside]
+        mixed ^= mixed >> np.uint64(29)
+        return mixed, self.owners[inside].astype(np.int64)
+
+    def _run(self, n: int) -> Hashes:
+        """Hashes of n words from each place on, over the ends of texts, too: one step more than for n - 1 words."""
+        if n not in self._runs:
+            if n == 1:
+                return self.hashes
+            run = self._run(n - 1)[:-1] * np.uint64(_PRIME)
+            run += self.hashes[n - 1 :]
+            self._runs[n] = run
+        return self._runs[n]
+
+
+def hashed(texts: Sequence[Sequence[str]]) -> Hashed:
+    """Texts that are words already."""
+    starts = np.concatenate(([0], np.cumsum([len(text) for text in texts]))).astype(np.int64)
+    return Hashed(_hashes(texts, int(starts[-1])), starts)
+
+
+def distinct(hashes: Hashes, owners: Places) -> tuple[Hashes, Places]:
+    """Each hash once for each owner: ascending by owner, then by hash."""
+    order = np.lexsort((hashes, owners))
+    hashes, owners = hashes[order], owners[order]
+    new = np.ones(len(hashes), np.bool_)
+    new[1:] = (hashes[1:] != hashes[:-1]) | (owners[1:] != owners[:-1])
+    return hashes[new], owners[new]
+
+
+def side_by_side(left: Hashed, right: Hashed) -> Hashed:
+    """Each text of `left` followed by the one of `right`, as one."""
+    starts = left.starts + right.starts
+    hashes = np.empty(starts[-1], np.uint64)
+    hashes[np.arange(len(left.hashes)) + right.starts[left.owners]] = left.hashes
+    hashes[np.arange(len(right.hashes)) + left.starts[right.owners + 1]] = right.hashes
+    return Hashed(hashes, starts)
+
+
+class Texts(Hashed):
+    """Texts of consecutive rows, with their words once for all checks."""
+
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
+        self._runs = {}
 
     @cached_property
     def words(self) -> list[list[str]]:
         return [words(text) for text in self.texts]
 
     @cached_property
-    def starts(self) -> Places:
+    def starts(self) -> Places:  # type: ignore[override]
         return np.concatenate(([0], np.cumsum([len(found) for found in self.words]))).astype(np.int64)
 
     @cached_property
-    def hashes(self) -> Hashes:
-        flat = [_known[word] for found in self.words for word in found]
-        return np.array(flat, dtype=np.uint64)
+    def hashes(self) -> Hashes:  # type: ignore[override]
+        return _hashes(self.words, int(self.starts[-1]))
 
     @cached_property
     def keys(self) -> Hashes:
@@ -86,16 +157,3 @@ class Texts:
     def folded_keys(self) -> Hashes:
         """A key for each text with only case and white space folded."""
         return np.array([key(folded(text)) for text in self.texts], dtype=np.uint64)
-
-    def ngrams(self, n: int) -> tuple[Hashes, Places]:
-        """Hashes of all runs of n words within a text, and which text each belongs to."""
-        count = len(self.hashes) - n + 1
-        if count <= 0:
-            return np.empty(0, np.uint64), np.empty(0, np.int64)
-        owners = np.repeat(np.arange(len(self.texts)), np.diff(self.starts))
-        inside = owners[:count] == owners[n - 1 :]
-        mixed = np.zeros(count, np.uint64)
-        for offset in range(n):
-            mixed = mixed * np.uint64(_PRIME) + self.hashes[offset : offset + count]
-        mixed ^= mixed >> np.uint64(29)
-        return mixed[inside], owners[:count][inside]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from regress.audit.checks.duplicates import Duplicates
+from regress.audit.checks.leakage import Leakage
 from regress.audit.protocol import Check, Context
 
 CHECKS: dict[str, Callable[[Context], Check]] = {
+    Leakage.name: Leakage,
     Duplicates.name: Duplicates,
 }

@@ -1,0 +1,82 @@
+"""Tables of what a row would hold had it seen a locked item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from regress.audit.checks._locked import Asked
+from regress.audit.minhash import Signatures, bands, shingles, signatures
+from regress.audit.table import Table
+from regress.audit.words import Hashes, Places, distinct, folded, hashed, key
+
+GRAM = 8
+"""Words of a run that is hardly ever said twice by chance; texts with fewer are looked for as a whole."""
+
+SHORTEST = 4
+"""Texts with fewer words are looked for as whole prompts only: 'what is this' stands in many a text."""
+
+BAND = 3
+"""Values that make a key of a signature: 16 keys, of which texts with Jaccard 0.6 share one with 98 %."""
+
+MIN_OWN = 3
+"""Shingles of its own that a text needs to be near another."""
+
+
+class Probes:
+    """What to look for in rows; entries of all tables lead to an index into `asked`."""
+
+    def __init__(self, asked: Sequence[Asked]) -> None:
+        self.asked = tuple(asked)
+        self._suites = _suites(asked)
+        self.folded = Table(np.array([key(folded(one.text)) for one in asked], dtype=np.uint64))
+        self.normalised = Table(np.array([key(" ".join(one.words)) for one in asked], dtype=np.uint64))
+        self.grams = self._grams()
+        self.own_grams: Places = np.bincount(self.grams.owners, minlength=len(asked))
+        self.runs = dict(self._runs())
+        hashes, owners = distinct(*shingles(hashed([one.words for one in asked])))
+        self.common = Table(self._common(hashes, owners, least=4, share=20))
+        self.signatures, self.bands = self._bands(hashes, owners)
+        self._shingles = np.split(hashes, np.searchsorted(owners, np.arange(1, len(asked))))
+
+    def shingles(self, index: int) -> Hashes:
+        """Distinct shingles of a text, ascending."""
+        return self._shingles[index]
+
+    def _grams(self) -> Table:
+        """8-grams that are an item's own."""
+        grams, owners = distinct(*hashed([one.core for one in self.asked]).ngrams(GRAM))
+        kept = ~np.isin(grams, self._common(grams, owners, least=2, share=200))
+        return Table(grams[kept], owners[kept])
+
+    def _runs(self) -> Iterable[tuple[int, Table]]:
+        """Texts that are too short for 8-grams, one run each, by its length."""
+        for length in range(SHORTEST, GRAM):
+            those = [index for index, one in enumerate(self.asked) if len(one.core) == length]
+            if those:
+                yield (
+                    length,
+                    Table(hashed([self.asked[index].core for index in those]).ngrams(length)[0], np.array(those)),
+                )
+
+    def _bands(self, hashes: Hashes, owners: Places) -> tuple[Signatures, Table]:
+        own = ~self.common.has(hashes)
+        signed = signatures(hashes[own], owners[own], len(self.asked))
+        enough = np.flatnonzero(np.bincount(owners[own], minlength=len(self.asked)) >= MIN_OWN)
+        keys = bands(signed, BAND)[enough]
+        return signed, Table(keys.ravel(), np.repeat(enough, keys.shape[1]))
+
+    def _common(self, hashes: Hashes, owners: Places, *, least: int, share: int) -> Hashes:
+        """What more than `least` texts of a suite, and more than one of `share`, have in common."""
+        found = [np.empty(0, np.uint64)]
+        for number, size in enumerate(np.bincount(self._suites)):
+            seen, many = np.unique(hashes[self._suites[owners] == number], return_counts=True)
+            found.append(seen[many > max(least, size // share)])
+        return np.unique(np.concatenate(found))
+
+
+def _suites(asked: Sequence[Asked]) -> Places:
+    """The suite of each text, as a number."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(one.suite for one in asked))}
+    return np.array([numbers[one.suite] for one in asked], dtype=np.int64)
