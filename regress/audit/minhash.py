@@ -72,6 +72,8 @@ def bands(of: Signatures, rows: int) -> Hashes:
 
 
 def jaccard(one: Hashes, other: Hashes) -> float:
-    """Shared of all shingles of two texts, exactly; both without repetitions."""
+    """Shared of all shingles of two texts, exactly; both without repetitions. Two empty texts are the same."""
+    if not len(one) and not len(other):
+        return 1.0
     shared = len(np.intersect1d(one, other, assume_unique=True))
-    return shared / (len(one) + len(other) - shared) if shared else 0.0
+    return shared / (len(one) + len(other) - shared)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +120,12 @@ def distinct(hashes: Hashes, owners: Places) -> tuple[Hashes, Places]:
     return hashes[new], owners[new]
 
 
+def by_owner(hashes: Hashes, owners: Places, count: int) -> list[Hashes]:
+    """The hashes of each of `count` owners, who stand there in order."""
+    starts = np.searchsorted(owners, np.arange(count + 1))
+    return [hashes[begin:end] for begin, end in pairwise(starts)]
+
+
 def side_by_side(left: Hashed, right: Hashed) -> Hashed:
     """Each text of `left` followed by the one of `right`, as one."""
     starts = left.starts + right.starts
@@ -151,7 +157,7 @@ class Texts(Hashed):
     @cached_property
     def keys(self) -> Hashes:
         """A key for each text after NORMALISATION."""
-        return np.array([key(" ".join(found)) for found in self.words], dtype=np.uint64)
+        return np.array([key("".join(found)) for found in self.words], dtype=np.uint64)
 
     @cached_property
     def folded_keys(self) -> Hashes:

@@ -210,11 +210,11 @@ def test_results_do_not_depend_on_how_rows_are_cut() -> None:
 
 @pytest.mark.skipif(not BANKING.is_dir(), reason="../shared/data/banking77 is not here")
 def test_the_known_leaks_of_a_public_set() -> None:
-    """7 test texts of banking77 stand in its training set, 25 but for case and punctuation; counted by hand."""
+    """7 test texts of banking77 stand in its training set; 25 but for case and punctuation, 4 more but for spaces."""
     with (BANKING / "test.csv").open(encoding="utf-8", newline="") as file:
         items = [an_item(n, row["text"], row["category"]) for n, row in enumerate(csv.DictReader(file))]
     with (BANKING / "train.csv").open(encoding="utf-8", newline="") as file:
         given = rows(*[{"text": row["text"], "label": row["category"]} for row in csv.DictReader(file)])
     findings = {one.rule: one for one in conclude(Leakage, given, a_suite(items, name="banking77"), size=2048).findings}
     assert findings["leakage/exact"].figures["leaked"] == 7
-    assert findings["leakage/normalised"].figures["leaked"] == 18
+    assert findings["leakage/normalised"].figures["leaked"] == 22

@@ -9,7 +9,7 @@ import numpy as np
 from regress.audit.checks._locked import Asked
 from regress.audit.minhash import Signatures, bands, shingles, signatures
 from regress.audit.table import Table
-from regress.audit.words import Hashes, Places, distinct, folded, hashed, key
+from regress.audit.words import Hashes, Places, by_owner, distinct, folded, hashed, key
 
 GRAM = 8
 """Words of a run that is hardly ever said twice by chance; texts with fewer are looked for as a whole."""
@@ -31,18 +31,14 @@ class Probes:
         self.asked = tuple(asked)
         self._suites = _suites(asked)
         self.folded = Table(np.array([key(folded(one.text)) for one in asked], dtype=np.uint64))
-        self.normalised = Table(np.array([key(" ".join(one.words)) for one in asked], dtype=np.uint64))
+        self.normalised = Table(np.array([key("".join(one.words)) for one in asked], dtype=np.uint64))
         self.grams = self._grams()
         self.own_grams: Places = np.bincount(self.grams.owners, minlength=len(asked))
         self.runs = dict(self._runs())
         hashes, owners = distinct(*shingles(hashed([one.words for one in asked])))
         self.common = Table(self._common(hashes, owners, least=4, share=20))
         self.signatures, self.bands = self._bands(hashes, owners)
-        self._shingles = np.split(hashes, np.searchsorted(owners, np.arange(1, len(asked))))
-
-    def shingles(self, index: int) -> Hashes:
-        """Distinct shingles of a text, ascending."""
-        return self._shingles[index]
+        self.shingles = by_owner(hashes, owners, len(asked))  # distinct, ascending
 
     def _grams(self) -> Table:
         """8-grams that are an item's own."""

@@ -149,7 +149,7 @@ class Leakage:
         starts = np.searchsorted(owners, np.arange(len(asked) + 1))
         for row, of in zip(rows[likely].tolist(), items[likely].tolist(), strict=True):
             if (row, of) not in found:
-                alike = self._alike(np.unique(hashes[starts[row] : starts[row + 1]]), probes.shingles(of))
+                alike = self._alike(np.unique(hashes[starts[row] : starts[row + 1]]), probes.shingles[of])
                 if alike >= (NEAR if len(probes.asked[of].words) < LONG else NEAR_LONG):
                     self._hit(chunk, (row, of), Level.NEAR, found, alike)
 
