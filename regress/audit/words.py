@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from hashlib import blake2b
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-NORMALISATION = "NFKC, case folded, without punctuation and white space"
-
-Hashes = NDArray[np.uint64]
-Places = NDArray[np.int64]
-
-_ASCII_WORD = re.compile(r"[a-z0-9_]+")
-_WORD = re.compile(  # scripts that are written without spaces: a character each
-    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+"
+from regress.audit.tokens import (
+    NORMALISATION,
+    Hashes,
+    Places,
+    as_ascii,
+    hash_texts,
+    hash_words,
+    key,
+    squeezed,
+    word_hash,
+    words,
 )
+
+__all__ = [
+    "NORMALISATION",
+    "Hashed",
+    "Hashes",
+    "Places",
+    "Texts",
+    "by_owner",
+    "distinct",
+    "folded",
+    "hashed",
+    "key",
+    "side_by_side",
+    "squeezed",
+    "word_hash",
+    "words",
+]
+
 _PRIME = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd
-_MAX_KNOWN = 1_000_000
-
-
-def words(text: str) -> list[str]:
-    """The text's words after NORMALISATION."""
-    if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def folded(text: str) -> str:
     """The text with case and white space folded, and nothing else."""
     return " ".join(text.split()).casefold()
-
-
-def key(text: str) -> int:
-    """64 bits of BLAKE2b: equal texts, equal keys; among a million texts two others share one with 3e-8."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-class _Known(dict[str, int]):
-    """Words by their hash, which is the same in every process and on every day."""
-
-    def __missing__(self, word: str) -> int:
-        if len(self) >= _MAX_KNOWN:
-            self.clear()
-        value = self[word] = key(word)
-        return value
-
-
-_known = _Known()
-
-
-def _hashes(texts: Iterable[Iterable[str]], count: int) -> Hashes:
-    return np.fromiter(map(_known.__getitem__, chain.from_iterable(texts)), np.uint64, count)
 
 
 class Hashed:
@@ -89,10 +77,10 @@ class Hashed:
         count = len(self.hashes) - n + 1
         if count <= 0:
             return np.empty(0, np.uint64), np.empty(0, np.int64)
-        inside = np.flatnonzero(self.owners[:count] == self.owners[n - 1 :])
+        inside = self.owners[:count] == self.owners[n - 1 :]
         mixed = self._run(n)[inside]
         mixed ^= mixed >> np.uint64(29)
-        return mixed, self.owners[inside].astype(np.int64)
+        return mixed, self.owners[:count][inside].astype(np.int64)
 
     def _run(self, n: int) -> Hashes:
         """Hashes of n words from each place on, over the ends of texts, too: one step more than for n - 1 words."""
@@ -108,7 +96,7 @@ class Hashed:
 def hashed(texts: Sequence[Sequence[str]]) -> Hashed:
     """Texts that are words already."""
     starts = np.concatenate(([0], np.cumsum([len(text) for text in texts]))).astype(np.int64)
-    return Hashed(_hashes(texts, int(starts[-1])), starts)
+    return Hashed(hash_words(texts, int(starts[-1])), starts)
 
 
 def distinct(hashes: Hashes, owners: Places) -> tuple[Hashes, Places]:
@@ -140,26 +128,31 @@ class Texts(Hashed):
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
-        self._runs = {}
+        both = _hashed_texts(self.texts)
+        super().__init__(both.hashes, both.starts)
 
     @cached_property
     def words(self) -> list[list[str]]:
+        """Each text's words; hashes do without them, so ask only where words are shown or looked up."""
         return [words(text) for text in self.texts]
-
-    @cached_property
-    def starts(self) -> Places:  # type: ignore[override]
-        return np.concatenate(([0], np.cumsum([len(found) for found in self.words]))).astype(np.int64)
-
-    @cached_property
-    def hashes(self) -> Hashes:  # type: ignore[override]
-        return _hashes(self.words, int(self.starts[-1]))
 
     @cached_property
     def keys(self) -> Hashes:
         """A key for each text after NORMALISATION."""
-        return np.array([key("".join(found)) for found in self.words], dtype=np.uint64)
+        return np.array([key(squeezed(text)) for text in self.texts], dtype=np.uint64)
 
     @cached_property
     def folded_keys(self) -> Hashes:
         """A key for each text with only case and white space folded."""
         return np.array([key(folded(text)) for text in self.texts], dtype=np.uint64)
+
+
+def _hashed_texts(texts: Sequence[str]) -> Hashed:
+    """Those in ASCII by whole arrays, the others word by word."""
+    plain = [as_ascii(text) for text in texts]
+    quick = Hashed(*hash_texts([text or "" for text in plain]))
+    if None not in plain:
+        return quick
+    return side_by_side(
+        quick, hashed([words(text) if one is None else () for text, one in zip(texts, plain, strict=True)])
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from regress.audit.checks._locked import Asked
 from regress.audit.minhash import Signatures, bands, shingles, signatures
 from regress.audit.table import Table
-from regress.audit.words import Hashes, Places, by_owner, distinct, folded, hashed, key
+from regress.audit.words import Hashes, Places, by_owner, distinct, folded, hashed, key, squeezed
 
 GRAM = 8
 """Words of a run that is hardly ever said twice by chance; texts with fewer are looked for as a whole."""
@@ -31,7 +31,7 @@ class Probes:
         self.asked = tuple(asked)
         self._suites = _suites(asked)
         self.folded = Table(np.array([key(folded(one.text)) for one in asked], dtype=np.uint64))
-        self.normalised = Table(np.array([key("".join(one.words)) for one in asked], dtype=np.uint64))
+        self.normalised = Table(np.array([key(squeezed(one.text)) for one in asked], dtype=np.uint64))
         self.grams = self._grams()
         self.own_grams: Places = np.bincount(self.grams.owners, minlength=len(asked))
         self.runs = dict(self._runs())

@@ -13,7 +13,7 @@ from regress.audit.checks._locked import Asked, asked_by
 from regress.audit.checks._probes import BAND, GRAM, MIN_OWN, Probes
 from regress.audit.minhash import bands, jaccard, shingles, signatures
 from regress.audit.protocol import Again, Chunk, Context, Found
-from regress.audit.words import Hashes, Places, Texts, folded, key
+from regress.audit.words import Hashes, Places, Texts, folded, key, words
 from regress.schema import Skipped
 
 CONTAINED = 0.8
@@ -173,7 +173,7 @@ class Leakage:
         place, of = int(pair[0]), int(pair[1])
         if (place, of) in found:
             return
-        item, reply = self._probes.asked[of], chunk.replies.words[place]
+        item, reply = self._probes.asked[of], words(chunk.replies.texts[place])
         answered = holds_any(reply, item.targets) if item.targets else None
         if level > Level.EXACT and operators("\n".join(chunk.rows[place].asked)) != operators(item.text):
             return
@@ -198,7 +198,9 @@ class Leakage:
     def _is_another(self, chunk: Chunk, place: int, item: Asked) -> bool:
         """Whether alike words ask something else: the short answer differs, and the item does not stand there whole."""
         short = min(len(target) for target in item.targets) <= SHORT_ANSWER
-        return short and not holds_any(chunk.prompts.words[place] + chunk.replies.words[place], [item.words])
+        return short and not holds_any(
+            words(chunk.prompts.texts[place]) + words(chunk.replies.texts[place]), [item.words]
+        )
 
 
 def _asked(chunk: Chunk) -> Texts:
