@@ -41,7 +41,7 @@ REJECTED = a_decision(
 )
 
 ADDED = {
-    "candidate": {"path", "trained_under_lock"},
+    "candidate": {"path", "trained_under_lock", "trained_as_audited"},
     "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason", "detector", "figure"},
 }
 
