@@ -24,7 +24,7 @@ from regress.schema import GenerationSettings, Item, Message, ScorerSpec, Suite
 from regress.schema.words import Ask, Category, PromptStyle, Role
 
 PLANTED = 100
-RULES = ("exact", "normalised", "answered", "contained", "contained-short", "near")
+RULES = ("exact", "normalised", "answered", "contained", "contained-short", "near", "reworded")
 Pairs = Sequence[tuple[str, str]]
 
 BEFORE = (

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import resource
 import string
@@ -20,18 +19,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil  # type: ignore[import-untyped]  # accelerate brings it
 
 from regress.audit.auditing import Order, audit
 from regress.audit.checks import CHECKS
 from regress.audit.protocol import Context
 from regress.rows.opening import open_source
-from regress.run.progress import Silent
 from regress.schema import GenerationSettings, Item, Message, ScorerSpec, Suite
 from regress.schema.words import Ask, Category, PromptStyle, Role
 from regress.suite.audit_section import AuditSection
@@ -39,6 +40,22 @@ from regress.suite.audit_section import AuditSection
 VOCABULARY, PROMPT, REPLY = 50_000, 60, 90
 ITEMS, LEAKED = 500, 20
 BATCH = 1_000
+
+
+class Quiet:
+    """Progress that nobody watches."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def start(self, what: str, total: int, done: int) -> None:
+        pass
+
+    def expect(self, done: int, total: int) -> None:
+        pass
+
+    def finish(self, unit: str = "") -> None:
+        pass
 
 
 class Writer:
@@ -104,10 +121,10 @@ def suites(writer: Writer) -> tuple[Suite, ...]:
     )
 
 
-def measure(path: Path, held: tuple[Suite, ...], workers: int, checks: Sequence[str], answer: Any) -> None:
+def measure(
+    path: Path, held: tuple[Suite, ...], workers: int, checks: Sequence[str]
+) -> tuple[float, float, int, list[str]]:
     """In a process of its own: audit the file, and say what it took."""
-    import psutil  # type: ignore[import-untyped]  # brought by accelerate
-
     peak, done = [0], threading.Event()
 
     def watch() -> None:
@@ -123,18 +140,16 @@ def measure(path: Path, held: tuple[Suite, ...], workers: int, checks: Sequence[
     order = Order(
         source=source, context=Context(suites=held), policy=AuditSection(), lock=None, workers=workers, checks=checks
     )
-    result = audit(order, Silent(), datetime.now(UTC))
+    result = audit(order, Quiet(), datetime.now(UTC))
     wall = time.perf_counter() - begin
     done.set()
     watcher.join()
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in spent)
-    answer.put((wall, cpu, peak[0], [f"{finding.rule} {finding.count}" for finding in result.findings]))
+    return wall, cpu, peak[0], [f"{finding.rule} {finding.count}" for finding in result.findings]
 
 
 def _resident(process: Any) -> int:
-    import psutil  # type: ignore[import-untyped]  # brought by accelerate
-
     try:
         return int(process.memory_info().rss)
     except psutil.Error:
@@ -148,7 +163,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(CHECKS))
     parser.add_argument("--keep", type=Path, help="where files are written and left")
     chosen = parser.parse_args()
-    start = multiprocessing.get_context("spawn")
     print(f"{', '.join(chosen.only)}; {chosen.workers} workers on {os.cpu_count()} cores\n")
     print("| rows | MB | wall s | rows/s | CPU µs a row | peak MB | load before |")
     print("|--:|--:|--:|--:|--:|--:|--:|")
@@ -160,12 +174,9 @@ def main() -> None:
                 with path.open("w", encoding="utf-8") as file:
                     items = [item for suite in held for item in suite.items]
                     file.writelines(json.dumps(row) + "\n" for row in rows(count, Writer(seed=2), items))
-            answer = start.Queue()
             load = os.getloadavg()[0]
-            process = start.Process(target=measure, args=(path, held, chosen.workers, chosen.only, answer))
-            process.start()
-            wall, cpu, peak, found = answer.get()
-            process.join()
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                wall, cpu, peak, found = alone.submit(measure, path, held, chosen.workers, chosen.only).result()
             size = path.stat().st_size / 1e6
             print(
                 f"| {count:,} | {size:,.0f} | {wall:.1f} | {count / wall:,.0f} | {cpu / count * 1e6:.0f} "

@@ -218,3 +218,25 @@ def test_the_known_leaks_of_a_public_set() -> None:
     findings = {one.rule: one for one in conclude(Leakage, given, a_suite(items, name="banking77"), size=2048).findings}
     assert findings["leakage/exact"].figures["leaked"] == 7
     assert findings["leakage/normalised"].figures["leaked"] == 22
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply", "found_at", "why"),
+    [
+        (
+            "How many crates of lemons come back when a ferry loses three of its forty crates of lemons in the swell "
+            "and before noon half of what is left is bought on the island? It departs at seven from a north harbour.",
+            ANSWER,
+            ["leakage/reworded"],
+            "the same words in another order",
+        ),
+        (
+            "A ferry leaves the harbour with forty crates of lemons, half of which go to the island.",
+            ANSWER,
+            [],
+            "the same subject with few of the words",
+        ),
+    ],
+)
+def test_the_same_question_in_other_words(prompt: str, reply: str, found_at: list[str], why: str) -> None:
+    assert [one.rule for one in found(LONG, ANSWER, prompt=prompt, reply=reply)] == found_at, why

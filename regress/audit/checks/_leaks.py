@@ -23,6 +23,7 @@ class Level(IntEnum):
     CONTAINED = 3
     INSIDE = 4  # a short item, as one run
     NEAR = 5
+    REWORDED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,9 @@ class _Kind:
     removable: bool
     means: str = ""  # what is compared, where the title leaves room for doubt
 
+
+SHARES = (Level.ANSWERED, Level.CONTAINED, Level.NEAR, Level.REWORDED)
+"""Levels at which rows hold more or less of an item."""
 
 KINDS = {
     Level.EXACT: _Kind(
@@ -96,6 +100,15 @@ KINDS = {
         removable=False,
         means=" At least 65 % of all pairs of neighbouring words are the same, 50 % in texts of 20 words and more; "
         "other words for the same are not seen.",
+    ),
+    Level.REWORDED: _Kind(
+        rule="leakage/reworded",
+        severity=Severity.NOTE,
+        title="share most of their rare words with a training prompt",
+        believed=0.3,
+        removable=False,
+        means=" Half of its rare words by weight and most of all its words, in any order: the same question in other "
+        "words, or only the same subject.",
     ),
 }
 
@@ -178,6 +191,8 @@ def _telling(hits: Sequence[Hit], asked: Sequence[Asked]) -> list[Hit]:
 
 def _evidence(hit: Hit, asked: Asked) -> Evidence:
     answer = {True: "with its answer", False: "with another answer", None: None}[hit.answered]
-    share = f"{hit.share:.0%} alike" if hit.level in (Level.ANSWERED, Level.CONTAINED, Level.NEAR) else None
+    share = (
+        f"{hit.share:.0%} alike" if hit.level in (Level.ANSWERED, Level.CONTAINED, Level.NEAR, Level.REWORDED) else None
+    )
     detail = "; ".join(part for part in (share, answer) if part)
     return Evidence(row=hit.row, text="", item=asked.name, detail=detail or None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regress.audit.checks._locked import Asked
 from regress.audit.minhash import Signatures, bands, shingles, signatures
@@ -24,6 +25,13 @@ MIN_OWN = 3
 """Shingles of its own that a text needs to be near another."""
 
 
+RARE = 3
+"""Items that may say a word, or one in a hundred of them, for it to tell something of them."""
+
+
+Weights = NDArray[np.float64]
+
+
 class Probes:
     """What to look for in rows; entries of all tables lead to an index into `asked`."""
 
@@ -38,6 +46,7 @@ class Probes:
         hashes, owners = distinct(*shingles(hashed([one.words for one in asked])))
         self.common = Table(self._common(hashes, owners, least=4, share=20))
         self.signatures, self.bands = self._bands(hashes, owners)
+        self.rare, self.weights, self.told = self._rare()
         self.shingles = by_owner(hashes, owners, len(asked))  # distinct, ascending
 
     def _grams(self) -> Table:
@@ -62,6 +71,18 @@ class Probes:
         enough = np.flatnonzero(np.bincount(owners[own], minlength=len(self.asked)) >= MIN_OWN)
         keys = bands(signed, BAND)[enough]
         return signed, Table(keys.ravel(), np.repeat(enough, keys.shape[1]))
+
+    def _rare(self) -> tuple[Table, Weights, Weights]:
+        """Words that few items say, how telling each is (inverse document frequency), and the sum for each text."""
+        texts = hashed([one.words for one in self.asked])
+        hashes, owners = distinct(texts.hashes, texts.owners.astype(np.int64))
+        _, group, many = np.unique(hashes, return_inverse=True, return_counts=True)
+        few = many[group] <= max(RARE, len(self.asked) // 100)
+        table = Table(hashes[few], owners[few])
+        _, group, many = np.unique(table.hashes, return_inverse=True, return_counts=True)
+        weights: Weights = np.log1p(len(self.asked) / many[group])
+        told: Weights = np.bincount(table.owners, weights, minlength=len(self.asked)).astype(np.float64)
+        return table, weights, told
 
     def _common(self, hashes: Hashes, owners: Places, *, least: int, share: int) -> Hashes:
         """What more than `least` texts of a suite, and more than one of `share`, have in common."""

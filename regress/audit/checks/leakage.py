@@ -32,6 +32,10 @@ BOILERPLATE_ROWS, BOILERPLATE_SHARE = 20, 100
 LIKELY = 0.3
 """Share of equal values in two signatures from which it is worth while to look."""
 
+REWORDED, MIN_RARE, REWORDED_WORDS, KEPT = 0.5, 4, 12, 0.55
+"""Share of an item's rare words, by weight, that a prompt has to have, how many at least, words of the item at least,
+and the share of all its words."""
+
 SURE = 16
 """Words that, all in a row, make an item known; a shorter one has to stand there whole, with an answer of its own."""
 
@@ -70,6 +74,7 @@ class Leakage:
             entries, held = self._contained(chunk, asked, found)
             self._runs(chunk, asked, found)
             self._near(chunk, asked, found)
+            self._reworded(chunk, asked, found)
         return list(found.values()), entries, held, len(chunk.rows)
 
     def add(self, seen: Seen) -> None:
@@ -152,6 +157,25 @@ class Leakage:
                 alike = self._alike(np.unique(hashes[starts[row] : starts[row + 1]]), probes.shingles[of])
                 if alike >= (NEAR if len(probes.asked[of].words) < LONG else NEAR_LONG):
                     self._hit(chunk, (row, of), Level.NEAR, found, alike)
+
+    def _reworded(self, chunk: Chunk, asked: Texts, found: dict[Pair, Hit]) -> None:
+        """Prompts that share an item's rare words, whatever stands between them."""
+        probes = self._probes
+        places, entries = probes.rare.find(asked.hashes)
+        rows, entries = np.unique(np.stack([asked.owners[places], entries]), axis=1)
+        items = probes.rare.owners[entries]
+        pairs, group, many = np.unique(rows * len(probes.asked) + items, return_inverse=True, return_counts=True)
+        told = np.bincount(group, probes.weights[entries], minlength=len(pairs))
+        at, of = np.divmod(pairs, len(probes.asked))
+        sizes = np.array([len(one.words) for one in probes.asked])[of]
+        fits = (sizes >= REWORDED_WORDS) & (asked.lengths[at] <= sizes / FRAGMENT) & (many >= MIN_RARE)
+        share = told / np.maximum(probes.told[of], 1e-9)
+        for pair in np.flatnonzero(fits & (share >= REWORDED)):
+            said = set(words(asked.texts[at[pair]]))
+            item = set(probes.asked[of[pair]].words)
+            if len(item & said) < KEPT * len(item):
+                continue
+            self._hit(chunk, (at[pair], of[pair]), Level.REWORDED, found, float(share[pair]))
 
     def _alike(self, row: Hashes, item: Hashes) -> float:
         """Jaccard of two texts, or of what is their own where that is less."""
