@@ -1,8 +1,8 @@
 """Planted near-duplicates: how many the audit finds at each rate of edits, and what else.
 
 Run as `python benchmarks/audit_duplicates.py DATA`, where DATA holds gsm8k/train.jsonl and banking77/train.csv. Copies
-of 200 rows are changed at each rate, put behind the others, and looked for. A pair that is found in the set as it is published does
-not count; of the others, one is right when it is a copy with its original.
+of 200 rows are changed at each rate, put behind the others, and looked for. A pair that is found in the set as it is
+published does not count; of the others, one is right when it is a copy with its original.
 """
 
 from __future__ import annotations
