@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from looking import a_suite, an_item, conclude, rows
 
-from regress.audit.checks.leakage import Leakage, operators
+from regress.audit.checks.leakage import Leakage, coverage, operators
 from regress.schema import Finding, Item, Severity
 
 BANKING = Path(__file__).parents[3] / "shared/data/banking77"
@@ -240,3 +240,10 @@ def test_the_known_leaks_of_a_public_set() -> None:
 )
 def test_the_same_question_in_other_words(prompt: str, reply: str, found_at: list[str], why: str) -> None:
     assert [one.rule for one in found(LONG, ANSWER, prompt=prompt, reply=reply)] == found_at, why
+
+
+def test_the_evidence_tells_how_much_by_both_usual_lengths() -> None:
+    (finding,) = found(LONG, ANSWER, prompt=f"My daughter asks: {LONG.replace('back?', 'home?')}", reply=ANSWER)
+    assert finding.evidence[0].detail == "97% of the 8-grams, 96% of the item's 13-grams; with its answer"
+    assert coverage(["a", "b", "c", "d"], ["x", "a", "b", "c", "y"], 3) == 0.5
+    assert coverage(["a"], ["a"], 3) is None

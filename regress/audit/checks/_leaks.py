@@ -36,6 +36,7 @@ class Hit:
     share: float  # of the 8-grams, or Jaccard
     answered: bool | None  # whether the row teaches a right answer; None where the item names none
     grams: Places  # entries that the row holds, where that is what makes it a hit
+    long_runs: float | None = None  # share of the item's 13-grams in the row, where 8-grams made it a hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +51,13 @@ class _Kind:
     means: str = ""  # what is compared, where the title leaves room for doubt
 
 
-SHARES = (Level.ANSWERED, Level.CONTAINED, Level.NEAR, Level.REWORDED)
-"""Levels at which rows hold more or less of an item."""
+SHARES = {
+    Level.ANSWERED: "8-grams",
+    Level.CONTAINED: "8-grams",
+    Level.NEAR: "pairs of words",
+    Level.REWORDED: "rare words",
+}
+"""Of what rows hold a share, at the levels at which they hold more or less of an item."""
 
 KINDS = {
     Level.EXACT: _Kind(
@@ -191,8 +197,7 @@ def _telling(hits: Sequence[Hit], asked: Sequence[Asked]) -> list[Hit]:
 
 def _evidence(hit: Hit, asked: Asked) -> Evidence:
     answer = {True: "with its answer", False: "with another answer", None: None}[hit.answered]
-    share = (
-        f"{hit.share:.0%} alike" if hit.level in (Level.ANSWERED, Level.CONTAINED, Level.NEAR, Level.REWORDED) else None
-    )
-    detail = "; ".join(part for part in (share, answer) if part)
+    share = f"{hit.share:.0%} of the {SHARES[hit.level]}" if hit.level in SHARES else None
+    longer = None if hit.long_runs is None else f"{hit.long_runs:.0%} of the item's 13-grams"
+    detail = "; ".join(part for part in (share, longer, answer) if part)
     return Evidence(row=hit.row, text="", item=asked.name, detail=detail or None)

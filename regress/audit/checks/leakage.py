@@ -16,6 +16,11 @@ from regress.audit.protocol import Again, Chunk, Context, Found
 from regress.audit.words import Hashes, Places, Texts, folded, key, words
 from regress.schema import Skipped
 
+BY_RUNS = (Level.ANSWERED, Level.CONTAINED)
+
+LONG_RUN = 13
+"""The other usual length of a run (Brown et al. 2020, appendix C); reported beside the 8-grams that decide."""
+
 CONTAINED = 0.8
 """Share of an item's own 8-grams in a row, or of a row's in an item, from which the one holds the other."""
 
@@ -199,7 +204,8 @@ class Leakage:
             return
         item, reply = self._probes.asked[of], words(chunk.replies.texts[place])
         answered = holds_any(reply, item.targets) if item.targets else None
-        if level > Level.EXACT and operators("\n".join(chunk.rows[place].asked)) != operators(item.text):
+        asks_another = operators(chunk.prompts.texts[place]) != operators(item.text)
+        if level > Level.EXACT and len(item.words) < LONG and asks_another:
             return
         if level >= Level.CONTAINED and answered is False and self._is_another(chunk, place, item):
             return
@@ -217,7 +223,11 @@ class Leakage:
             share=share,
             answered=answered,
             grams=grams,
+            long_runs=coverage(item.core, self._row(chunk, place)) if level in BY_RUNS else None,
         )
+
+    def _row(self, chunk: Chunk, place: int) -> list[str]:
+        return words(chunk.prompts.texts[place]) + words(chunk.replies.texts[place])
 
     def _is_another(self, chunk: Chunk, place: int, item: Asked) -> bool:
         """Whether alike words ask something else: the short answer differs, and the item does not stand there whole."""
@@ -238,6 +248,13 @@ def holds_any(text: Sequence[str], runs: Sequence[Sequence[str]]) -> bool:
     """Whether one of the runs stands in the text, word for word."""
     whole = f" {' '.join(text)} "
     return any(f" {' '.join(run)} " in whole for run in runs if run)
+
+
+def coverage(item: Sequence[str], row: Sequence[str], n: int = LONG_RUN) -> float | None:
+    """Share of an item's runs of n words that a row holds; None where the item is shorter."""
+    wanted = {tuple(item[place : place + n]) for place in range(len(item) - n + 1)}
+    held = {tuple(row[place : place + n]) for place in range(len(row) - n + 1)}
+    return len(wanted & held) / len(wanted) if wanted else None
 
 
 def operators(text: str) -> list[str]:
