@@ -28,6 +28,8 @@ _FOREIGN_MARKS = re.compile(r"[^\w\x00-\x7f]+")  # dashes and quotation marks, m
 _MAX_KNOWN = 1_000_000
 _LONG = 64  # bytes of a word from which it is hashed by itself
 
+_MARK = b"_"
+_BETWEEN_NUMBERS = re.compile(rb"(?<=[0-9])[^A-Za-z0-9_\x80-\xff]+(?=[0-9])")
 _FOLD = np.array(
     [ord(chr(c).lower()) if c < 128 and (chr(c).isalnum() or c == 95) else 0 for c in range(256)], np.uint8
 )
@@ -46,10 +48,11 @@ def words(text: str) -> list[str]:
 
 
 def squeezed(text: str) -> bytes:
-    """The text's words without anything between them."""
+    """The text's words without anything between them, but a mark between numbers: 1 + 23 is not 12 + 3."""
     if text.isascii():
-        return text.encode().translate(_FOLDED, _NO_WORD)
-    return "".join(words(text)).encode("utf-8", "surrogatepass")
+        return _BETWEEN_NUMBERS.sub(_MARK, text.encode()).translate(_FOLDED, _NO_WORD)
+    marked = _BETWEEN_NUMBERS.sub(_MARK, " ".join(words(text)).encode("utf-8", "surrogatepass"))
+    return marked.replace(b" ", b"")
 
 
 def key(text: str | bytes) -> int:

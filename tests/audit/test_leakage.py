@@ -244,6 +244,6 @@ def test_the_same_question_in_other_words(prompt: str, reply: str, found_at: lis
 
 def test_the_evidence_tells_how_much_by_both_usual_lengths() -> None:
     (finding,) = found(LONG, ANSWER, prompt=f"My daughter asks: {LONG.replace('back?', 'home?')}", reply=ANSWER)
-    assert finding.evidence[0].detail == "97% of the 8-grams, 96% of the item's 13-grams; with its answer"
+    assert finding.evidence[0].detail == "97% of the 8-grams; 96% of the item's 13-grams; with its answer"
     assert coverage(["a", "b", "c", "d"], ["x", "a", "b", "c", "y"], 3) == 0.5
     assert coverage(["a"], ["a"], 3) is None
