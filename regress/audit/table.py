@@ -10,6 +10,12 @@ from regress.audit.words import Hashes, Places
 MIN_BITS, MAX_BITS = 10, 24
 
 
+def pairs(left: NDArray[np.int64] | NDArray[np.int32], right: Places, size: int) -> tuple[Places, Places]:
+    """Each pair of numbers once, ascending; those on the right are less than `size`."""
+    both = np.unique(left.astype(np.int64) * size + right)
+    return both // size, both % size
+
+
 class Table:
     """Hashes and the numbers they lead to, their places where none are given; one hash may lead to several."""
 

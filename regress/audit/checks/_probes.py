@@ -25,8 +25,8 @@ MIN_OWN = 3
 """Shingles of its own that a text needs to be near another."""
 
 
-RARE = 3
-"""Items that may say a word, or one in a hundred of them, for it to tell something of them."""
+RARE, RAREST = 30, 3
+"""Items that may say a word for it to tell something of them: one in a hundred, but no more and no fewer than these."""
 
 
 Weights = NDArray[np.float64]
@@ -77,7 +77,7 @@ class Probes:
         texts = hashed([one.words for one in self.asked])
         hashes, owners = distinct(texts.hashes, texts.owners.astype(np.int64))
         _, group, many = np.unique(hashes, return_inverse=True, return_counts=True)
-        few = many[group] <= max(RARE, len(self.asked) // 100)
+        few = many[group] <= min(RARE, max(RAREST, len(self.asked) // 100))
         table = Table(hashes[few], owners[few])
         _, group, many = np.unique(table.hashes, return_inverse=True, return_counts=True)
         weights: Weights = np.log1p(len(self.asked) / many[group])

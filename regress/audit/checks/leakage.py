@@ -13,6 +13,7 @@ from regress.audit.checks._locked import Asked, asked_by
 from regress.audit.checks._probes import BAND, GRAM, MIN_OWN, Probes
 from regress.audit.minhash import bands, jaccard, shingles, signatures
 from regress.audit.protocol import Again, Chunk, Context, Found
+from regress.audit.table import pairs
 from regress.audit.words import Hashes, Places, Texts, folded, key, words
 from regress.schema import Skipped
 
@@ -125,9 +126,10 @@ class Leakage:
         probes = self._probes
         grams, rows = chunk.whole.ngrams(GRAM)
         places, entries = probes.grams.find(grams)
-        rows, entries = np.unique(np.stack([rows[places], entries]), axis=1)
+        rows, entries = pairs(rows[places], entries, max(1, len(probes.grams)))
         items = probes.grams.owners[entries]
-        (at, of), group, many = np.unique(np.stack([rows, items]), axis=1, return_inverse=True, return_counts=True)
+        both, group, many = np.unique(rows * len(probes.asked) + items, return_inverse=True, return_counts=True)
+        at, of = np.divmod(both, len(probes.asked))
         of_item = many / probes.own_grams[of]
         of_row = many / np.maximum(1, asked.lengths[at] - GRAM + 1)
         for pair in np.flatnonzero((of_item >= CONTAINED) | ((of_row >= CONTAINED) & (of_item >= FRAGMENT))):
@@ -154,7 +156,7 @@ class Leakage:
         signed = signatures(hashes[own], owners[own], len(asked))
         keys = bands(signed, BAND)
         places, entries = probes.bands.find(keys.ravel())
-        rows, items = np.unique(np.stack([places // keys.shape[1], probes.bands.owners[entries]]), axis=1)
+        rows, items = pairs(places // keys.shape[1], probes.bands.owners[entries], len(probes.asked))
         likely = (signed[rows] == probes.signatures[items]).mean(axis=1) >= LIKELY if len(rows) else NOTHING
         starts = np.searchsorted(owners, np.arange(len(asked) + 1))
         for row, of in zip(rows[likely].tolist(), items[likely].tolist(), strict=True):
@@ -167,11 +169,11 @@ class Leakage:
         """Prompts that share an item's rare words, whatever stands between them."""
         probes = self._probes
         places, entries = probes.rare.find(asked.hashes)
-        rows, entries = np.unique(np.stack([asked.owners[places], entries]), axis=1)
+        rows, entries = pairs(asked.owners[places], entries, max(1, len(probes.rare)))
         items = probes.rare.owners[entries]
-        pairs, group, many = np.unique(rows * len(probes.asked) + items, return_inverse=True, return_counts=True)
-        told = np.bincount(group, probes.weights[entries], minlength=len(pairs))
-        at, of = np.divmod(pairs, len(probes.asked))
+        both, group, many = np.unique(rows * len(probes.asked) + items, return_inverse=True, return_counts=True)
+        told = np.bincount(group, probes.weights[entries], minlength=len(both))
+        at, of = np.divmod(both, len(probes.asked))
         sizes = np.array([len(one.words) for one in probes.asked])[of]
         fits = (sizes >= REWORDED_WORDS) & (asked.lengths[at] <= sizes / FRAGMENT) & (many >= MIN_RARE)
         share = told / np.maximum(probes.told[of], 1e-9)
