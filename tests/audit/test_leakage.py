@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from looking import a_suite, an_item, conclude, rows
 
+from regress.audit.checks.duplicates import Duplicates
 from regress.audit.checks.leakage import Leakage, coverage, operators
+from regress.audit.protocol import Chunk, Context
 from regress.schema import Finding, Item, Severity
 
 BANKING = Path(__file__).parents[3] / "shared/data/banking77"
@@ -196,6 +198,18 @@ def test_an_item_counts_once_at_its_worst_and_bounds_the_score() -> None:
     assert "up to 4 points of this suite's score, more than its margin of 2 and enough to hide a loss" in finding.detail
     wide = conclude(Leakage, given, a_suite(items, margin="0.05")).findings[0]
     assert "; its margin is 5." in wide.detail
+
+
+def test_an_item_without_a_word_is_found_word_for_word_only() -> None:
+    suite = a_suite([an_item(1, "?! …"), an_item(2, "🙂")])
+    assert [one.items for one in conclude(Leakage, rows((" ?! …", "x"), ("!!!", "x")), suite).findings] == [("q1",)]
+
+
+def test_a_chunk_may_have_no_row() -> None:
+    """All rows of a block may be broken."""
+    check = Leakage(Context(suites=(a_suite([an_item(1, LONG)]),)))
+    check.add(check.look(Chunk([])))
+    assert Duplicates(Context(suites=())).look(Chunk([]))[0].tolist() == []
 
 
 def test_without_suites_it_says_that_it_did_not_run() -> None:

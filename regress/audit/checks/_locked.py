@@ -37,7 +37,7 @@ def asked_by(suites: Iterable[Suite]) -> list[Asked]:
 
 
 def _of_suite(suite: Suite) -> Iterator[Asked]:
-    texts = [(item, text, found) for item in suite.items for text in _texts(item) if (found := words(text))]
+    texts = [(item, text, words(text)) for item in suite.items for text in _texts(item) if text.strip()]
     labels = Counter(target for item in suite.items for target in set(_targets(item)))
     common = max(4, len(suite.items) // 20)
     begins = _shared([found for _, _, found in texts], common)

@@ -39,7 +39,11 @@ class Probes:
         self.asked = tuple(asked)
         self._suites = _suites(asked)
         self.folded = Table(np.array([key(folded(one.text)) for one in asked], dtype=np.uint64))
-        self.normalised = Table(np.array([key(squeezed(one.text)) for one in asked], dtype=np.uint64))
+        worded = [index for index, one in enumerate(asked) if one.words]
+        self.normalised = Table(
+            np.array([key(squeezed(asked[index].text)) for index in worded], dtype=np.uint64),
+            np.array(worded, dtype=np.int64),
+        )
         self.grams = self._grams()
         self.own_grams: Places = np.bincount(self.grams.owners, minlength=len(asked))
         self.runs = dict(self._runs())
