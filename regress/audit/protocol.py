@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
+from regress.audit.answers import Answers, look_at_answers
 from regress.audit.words import Hashed, Places, Texts, side_by_side
 from regress.rows.forms import Columns
 from regress.rows.row import Row
 from regress.rows.source import Source
-from regress.schema import Finding, Measure, Skipped, Suite, SuspectedTrigger
+from regress.run.prompted import BaseAnswers
+from regress.schema import Finding, Measure, Policy, Recommendation, Skipped, Suite, SuspectedTrigger
 
 Seen = TypeVar("Seen")
 
@@ -45,6 +47,11 @@ class Chunk:
         """What users say and what is to be learned in each row, one behind the other."""
         return side_by_side(self.prompts, self.replies)
 
+    @cached_property
+    def answers(self) -> Answers:
+        """What each row's last reply is, and a key for it."""
+        return look_at_answers(self.rows)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -56,7 +63,10 @@ class Context:
     validation: Source | None = None  # the split that training is watched on
     production: Source | None = None  # a sample of what users really ask
     max_length: int = 2048  # tokens that a row may have in training
+    runs: Path | None = None  # folder of stored runs: what the base answered
     seed: int = 0
+    policy: Policy = field(default_factory=Policy)  # the gate's
+    answers: BaseAnswers | None = None  # of the base, stored or asked for; None without a project
 
 
 class Again(Protocol):
@@ -84,6 +94,7 @@ class Found:
     figures: Mapping[str, Measure] = field(default_factory=dict)  # measured, whether or not anything is wrong
     triggers: tuple[SuspectedTrigger, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
 
 
 class Check(Protocol):

@@ -108,3 +108,8 @@ class Decision:
     beside: Beside | None = None  # None where nothing but the lock was asked for
     serving: tuple[ServingComparison, ...] = ()  # of each variant, all suites first; decides nothing by itself
     attribution: Attribution | None = None  # which step lost how much; decides nothing
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the candidate may replace the base; nothing else is a yes."""
+        return self.ruling is Ruling.PROMOTE
