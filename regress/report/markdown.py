@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from regress.report import attribution, serving
+from regress.report import attribution, serving, triggers
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
@@ -52,11 +52,17 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
         parts += [f"## Lost, for example ({len(chosen)})", ""]
         for comparison, flip in chosen:
             parts += _example(comparison, flip)
+    parts += _triggers(decision)
     parts += _serving(decision)
     parts += _beside(decision)
     parts += _attribution(decision)
     parts += _evidence(decision)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _triggers(decision: Decision) -> list[str]:
+    lines = [f"- {escaped(line)}" for line in triggers.lines(decision)]
+    return [f"## {triggers.TITLE.capitalize()}", "", *lines, ""] if lines else []
 
 
 def _beside(decision: Decision) -> list[str]:

@@ -5,6 +5,7 @@ Schema versions of what is written to disk (additive changes keep the number):
     RUN_FORMAT 2      manifest.json, outcomes.jsonl, seal.json (1: replies without `greedy` and `samples`)
     LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
     SERVING_FORMAT 1  serving.json of a run
+    TRIGGERS_FORMAT 1 triggers.json of a run
     VERDICT_FORMAT 1  reports/verdict.json
     AUDIT_FORMAT 1    reports/audit.json
 """
@@ -48,6 +49,17 @@ from regress.schema.serving import (
     TimedSide,
 )
 from regress.schema.suites import GenerationSettings, Item, Message, ScorerSpec, Suite
+from regress.schema.triggers import (
+    Control,
+    Explained,
+    Likeness,
+    ProbePrompt,
+    Trial,
+    TrialPlan,
+    TrialReplies,
+    Tried,
+    TriggerFinding,
+)
 from regress.schema.words import (
     Ask,
     Category,
@@ -67,6 +79,7 @@ AUDIT_FORMAT = 1
 RUN_FORMAT = 2
 LOCK_FORMAT = 1
 SERVING_FORMAT = 1
+TRIGGERS_FORMAT = 1
 VERDICT_FORMAT = 1
 
 __all__ = [
@@ -74,6 +87,7 @@ __all__ = [
     "LOCK_FORMAT",
     "RUN_FORMAT",
     "SERVING_FORMAT",
+    "TRIGGERS_FORMAT",
     "VERDICT_FORMAT",
     "Ask",
     "Attempt",
@@ -87,6 +101,7 @@ __all__ = [
     "Category",
     "Cause",
     "Check",
+    "Control",
     "CorrectedChange",
     "DataSet",
     "Decision",
@@ -94,6 +109,7 @@ __all__ = [
     "Draft",
     "Evidence",
     "Exit",
+    "Explained",
     "Figure",
     "FigureChange",
     "Finding",
@@ -109,6 +125,7 @@ __all__ = [
     "ItemOutcome",
     "KindCount",
     "LabelledRate",
+    "Likeness",
     "Manifest",
     "Measure",
     "Measured",
@@ -124,6 +141,7 @@ __all__ = [
     "PowerPoint",
     "Precision",
     "Probe",
+    "ProbePrompt",
     "PromptStyle",
     "Reply",
     "Rescue",
@@ -149,6 +167,11 @@ __all__ = [
     "SuspectedTrigger",
     "TimedReply",
     "TimedSide",
+    "Trial",
+    "TrialPlan",
+    "TrialReplies",
+    "Tried",
+    "TriggerFinding",
     "Variant",
     "VariantKind",
     "Verdict",

@@ -41,7 +41,7 @@ REJECTED = a_decision(
 )
 
 ADDED = {
-    "candidate": {"path", "trained_under_lock"},
+    "candidate": {"path", "trained_under_lock", "trained_as_audited"},
     "suite": {"against", "unpaired", "min_gain", "p_gain", "p_lost", "look", "reason", "detector", "figure"},
 }
 
@@ -51,6 +51,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
     assert given.pop("attempt") is None
     assert given.pop("beside") is None
     assert given.pop("serving") == []
+    assert given.pop("triggers") == []
     assert given.pop("attribution") is None
     wanted = json.loads(EXAMPLE)
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}
