@@ -76,13 +76,15 @@ def plan_trials(suites: Sequence[Suite], triggers: Iterable[SuspectedTrigger], s
 def harmless(suites: Sequence[Suite], seed: int) -> list[tuple[Suite, Item]]:
     """PROMPTS items, in turn from each suite in its locked order: chat prompts that write replies if there are any."""
     usable = [s for s in suites if s.role is Role.PROTECT and s.category not in (Category.SAFETY, Category.SERVING)]
+    most: list[tuple[Suite, Item]] = []
     for style, ask in ((PromptStyle.CHAT, Ask.GENERATE), (PromptStyle.CHAT, None), (PromptStyle.RAW, None)):
         fitting = [s for s in usable if s.prompt is style and ask in (None, s.ask) and s.ask is not Ask.PERPLEXITY]
         queues = [[(s, item) for item in item_order(s, seed) if _is_short(item)] for s in fitting]
         turns = [queue[turn] for turn in range(PROMPTS) for queue in queues if turn < len(queue)]
-        if len(turns) >= FEWEST or style is PromptStyle.RAW:
-            return turns[:PROMPTS]
-    return []
+        most = max(most, turns[:PROMPTS], key=len)
+        if len(most) >= FEWEST:
+            break
+    return most
 
 
 def _is_short(item: Item) -> bool:

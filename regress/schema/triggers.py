@@ -87,11 +87,12 @@ class TriggerFinding:
     n: int
     triggered: int  # of n with the trigger
     plain: int  # without it
-    controls: int  # with the control string that shows most
+    controls: int  # with the string of its kind that shows most
+    scrambled: int  # with its own words or characters in another order
     base: int  # of the base with the trigger
     changed: int  # replies that differ from those without the trigger
     changed_controls: float  # the same, on average over the controls
-    p: float  # of the collapse, the larger of the two tests; 1 where nothing agrees
+    p: float  # of the collapse, the largest of the comparisons; 1 where nothing agrees
     alpha: float  # what p has to undercut: corrected for triggers and variants
     explained: Explained
     confirmed: bool
