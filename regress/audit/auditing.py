@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from regress.audit.protocol import Again, Check, Context, Found
 from regress.errors import DataError
 from regress.lock.audited import items_digest
 from regress.rows.row import Broken, Row
-from regress.rows.source import Source
-from regress.run.progress import Progress
+from regress.rows.source import Source, columns_of
 from regress.schema import Audit, BrokenRow, DataSet, Evidence, Finding, Severity, Skipped
 from regress.suite.audit_section import AuditSection
 
@@ -27,7 +27,21 @@ MAX_EVIDENCE = 20
 EXCERPT = 240
 ORDER = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}
 
-Make = Callable[[Context], Check]
+
+class Progress(Protocol):
+    """What an audit tells the outside."""
+
+    def say(self, text: str) -> None:
+        """One line about what happens now."""
+
+    def start(self, what: str, total: int, done: int) -> None:
+        """Rows begin to be read."""
+
+    def expect(self, done: int, total: int) -> None:
+        """So many are read, of so many that there seem to be."""
+
+    def finish(self, unit: str = ...) -> None:
+        """All are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +79,7 @@ def audit(order: Order, progress: Progress, now: datetime) -> Audit:
         raise DataError(f"{order.source.name} changed while it was read. Leave it alone, and audit again.")
     findings = _ruled([*_broken_rows(read), *(one for f in found for one in f.findings)], order.policy)
     return Audit(
-        data=DataSet(
-            name=order.source.name,
-            digest=digest,
-            rows=len(read.numbers),
-            broken=read.broken_count,
-            forms=dict(read.forms.most_common()),
-            columns=dict(order.context.mapped),
-            bytes=order.source.size,
-        ),
+        data=_data_set(order, digest, read),
         lock=order.lock,
         suites=tuple(suite.name for suite in order.context.suites),
         against=items_digest(order.context.suites),
@@ -101,8 +107,8 @@ class _Read:
 def _read(order: Order, checks: Sequence[Check], progress: Progress) -> _Read:
     read = _Read(numbers=np.empty(0, np.int64), forms=Counter(), broken=[], broken_count=0)
     numbers: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
-    progress.start("reading", 1000, 0)
-    shown = 0
+    progress.start("reading", 0, 0)
+    count = 0
     for looked in look_through(order.source, order.context.mapped, AllLooks(checks), workers=order.workers):
         numbers.append(looked.numbers)
         read.forms += looked.forms
@@ -110,12 +116,28 @@ def _read(order: Order, checks: Sequence[Check], progress: Progress) -> _Read:
         read.broken_count += len(looked.broken)
         for check, seen in zip(checks, looked.seen, strict=True):
             check.add(seen)
-        progress.advance(int(looked.done * 1000) - shown, f"{sum(map(len, numbers)):,} rows")
-        shown = int(looked.done * 1000)
-    progress.finish()
+        count += len(looked.numbers) + len(looked.broken)
+        progress.expect(count, round(count / looked.done) if looked.done > 0 else count)
+    progress.finish("rows")
     if numbers:
         read.numbers = np.concatenate(numbers)
     return read
+
+
+def _data_set(order: Order, digest: str, read: _Read) -> DataSet:
+    mapped = order.context.mapped
+    columns, unused = columns_of(next(order.source.blocks()), mapped)
+    return DataSet(
+        name=order.source.name,
+        digest=digest,
+        rows=len(read.numbers),
+        broken=read.broken_count,
+        forms=dict(read.forms.most_common()),
+        mapped=dict(mapped),
+        columns=dict(columns),
+        unused=unused,
+        bytes=order.source.size,
+    )
 
 
 def _conclude(name: str, check: Check, again: Again, progress: Progress) -> Found:

@@ -37,7 +37,7 @@ def fix(audit: Audit, source: Source, target: Path) -> tuple[int, int]:
     reasons = _reasons(audit)
     try:
         with _new(target) as kept, _new(changes) as listed:
-            mapped = tuple(audit.data.columns.items())
+            mapped = tuple(audit.data.mapped.items())
             return _copy(source, mapped, reasons, kept, listed, as_csv=target.suffix == ".csv")
     except BaseException:
         target.unlink(missing_ok=True)

@@ -83,6 +83,8 @@ def audit(
         checks=only or (),
         workers=workers,
     )
+    for name in (AUDIT_FILE, SARIF):  # yesterday's must not stand for today's
+        (project / REPORTS / name).unlink(missing_ok=True)
     progress = Bar(quiet=quiet)
     try:
         order = prepare(project, request)

@@ -22,6 +22,7 @@ def as_object(audit: Audit, exit_code: int) -> dict[str, Any]:
             "broken": audit.data.broken,
             "forms": dict(audit.data.forms),
             "columns": {ours: plain(theirs) for ours, theirs in audit.data.columns.items()},
+            "unused": [plain(name) for name in audit.data.unused],
             "bytes": audit.data.bytes,
         },
         "lock": audit.lock,

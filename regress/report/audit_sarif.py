@@ -27,6 +27,7 @@ def as_object(audit: Audit, uri: str | None) -> dict[str, Any]:
                 "tool": {
                     "driver": {
                         "name": "regress audit",
+                        "fullName": "regress audit: training data before it is trained on",
                         "semanticVersion": audit.tool.rpartition(" ")[2],
                         "rules": [_rule(finding) for finding in rules.values()],
                     }

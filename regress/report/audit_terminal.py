@@ -60,7 +60,15 @@ def _read(audit: Audit) -> str:
     forms = ", ".join(f"{count:,} {form}" for form, count in data.forms.items())
     against = f"{len(audit.suites)} locked suites" if audit.lock else f"{len(audit.suites)} suites, not locked yet"
     broken = f"; {data.broken:,} rows cannot be read" if data.broken else ""
-    return visible(f"{data.name}: {data.rows:,} rows ({forms}){broken}; against {against}.")
+    taken = ", ".join(f"{ours} from {theirs}" if ours != theirs else ours for ours, theirs in data.columns.items())
+    columns = f" Read as {taken}{_unused(data.unused)}." if taken else ""
+    return visible(f"{data.name}: {data.rows:,} rows ({forms}){broken}; against {against}.{columns}")
+
+
+def _unused(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    return f"; not used: {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
 
 
 def _finding(finding: Finding) -> RenderableType:

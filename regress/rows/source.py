@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from regress.rows.forms import Columns, read_row
+from regress.rows.forms import Columns, read_row, recognise
 from regress.rows.row import Broken, Row, RowFault
 from regress.strict_json import JsonFault, parse
 
@@ -59,6 +60,18 @@ def read_block(block: Block, mapped: Columns) -> tuple[list[Row], list[Broken]]:
         except RowFault as fault:
             broken.append(Broken(number=number, reason=str(fault)))
     return rows, broken
+
+
+def columns_of(block: Block, mapped: Columns) -> tuple[Columns, tuple[str, ...]]:
+    """How the first readable row's columns are taken, and which are not; nothing where rows have no names."""
+    for raw in block.raw:
+        with suppress(RowFault):
+            value = value_of(raw)
+            if isinstance(value, dict):
+                names = tuple(name for name, content in value.items() if content is not None)
+                _, columns = recognise(names, mapped)
+                return columns, tuple(name for name in value if name not in dict(columns).values())
+    return (), ()
 
 
 def value_of(raw: bytes | dict[str, Any] | RowFault) -> Any:

@@ -16,6 +16,7 @@ from regress.rows.source import BLOCK_ROWS, MAX_BYTES, MAX_ROW_BYTES, MAX_ROWS, 
 
 MAX_COLUMNS = 2048
 BATCH_ROWS = 512
+MAX_BATCH_BYTES = 256 * 2**20
 
 
 class Csv:
@@ -93,12 +94,17 @@ class Parquet:
 
         with open_regular(self.path, DataError) as file:
             try:
-                parquet = pyarrow.parquet.ParquetFile(file, thrift_string_size_limit=2**26)
+                schema = pyarrow.parquet.read_schema(file)
+                texts = [field.name for field in schema if pyarrow.types.is_string(field.type)]
+                # Repeated texts stay one text each until their size is known: 47 kB can unpack to gigabytes.
+                parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts, thrift_string_size_limit=2**26)
                 total = self._checked(parquet.metadata)
-                first = 1
+                first, left = 1, MAX_BYTES
                 for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
-                    if batch.nbytes > BATCH_ROWS * MAX_ROW_BYTES:
-                        raise DataError(f"holds rows over {MAX_ROW_BYTES:,} bytes.", path=self.path, line=first)
+                    size = sum(map(_unpacked, batch.columns))
+                    left -= size
+                    if size > MAX_BATCH_BYTES or left < 0:
+                        raise DataError(f"unpacks to {size:,} bytes in {len(batch)} rows.", path=self.path, line=first)
                     raw = tuple(batch.to_pylist())
                     yield Block(
                         numbers=tuple(range(first, first + len(raw))), raw=raw, done=(first - 1 + len(raw)) / total
@@ -116,3 +122,14 @@ class Parquet:
                 path=self.path,
             )
         return int(metadata.num_rows) or 1
+
+
+def _unpacked(column: Any) -> int:
+    """Bytes of a column once each row has its own text."""
+    import pyarrow
+    import pyarrow.compute
+
+    if not pyarrow.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pyarrow.compute.binary_length(column.dictionary)
+    return int(pyarrow.compute.sum(lengths.take(column.indices)).as_py() or 0)

@@ -101,7 +101,9 @@ class DataSet:
     rows: int  # that could be read
     broken: int
     forms: Mapping[str, int]  # rows by the form they were recognised in
-    columns: Mapping[str, str]  # how columns were mapped, ours: theirs
+    mapped: Mapping[str, str]  # columns as the user mapped them, ours: theirs
+    columns: Mapping[str, str]  # as the first row's were taken, mapped or recognised
+    unused: tuple[str, ...]  # the first row's other columns: nobody learns from them
     bytes: int
 
 
