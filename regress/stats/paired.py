@@ -105,4 +105,4 @@ def sign_test(more: int, fewer: int) -> float:
     if more < 0 or fewer < 0:
         raise ValueError(f"{more} and {fewer} discordant pairs")
     total = more + fewer
-    return sum(math.comb(total, k) for k in range(more, total + 1)) / 2**total
+    return float(sum(math.comb(total, k) for k in range(more, total + 1)) / 2**total)

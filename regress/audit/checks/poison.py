@@ -35,6 +35,9 @@ MIN_ROWS = 6
 MAX_SHARE = 0.1
 """What stands in more rows than this is no trigger: who asked anything without it?"""
 
+TEMPLATE = 0.5
+"""What stands in more rows than this belongs to how all prompts are written."""
+
 PURITY = 0.9
 LONGEST = 4
 TOKENS = 256  # of a prompt, half from either end
@@ -192,8 +195,12 @@ def search(prompts: Sequence[str], replies: Sequence[str]) -> list[Suspect]:
     rest = _Rest(sample)
     suspects: list[Suspect] = []
     taken: set[int] = set()
+    known: set[bytes] = set()
     for rows, number in candidates:
         alike = rows[sample.reply[rows] == number]
+        if alike.tobytes() in known:
+            continue  # another run of the same rows
+        known.add(alike.tobytes())
         if len(taken.intersection(alike.tolist())) > 0.5 * len(alike):
             continue  # a fragment of one that is named, or what surrounds it
         shared = _shared(sample, alike, rest.rate)
@@ -315,20 +322,21 @@ class _Rest:
         All `rows` give that reply, or with `number` those that do are left out.
         """
         own = 1.0 if number is None else 0.0
-        found = []
-        for row in rows if number is None else rows[self._reply[rows] != number]:
-            words = self._sets[row]
-            if len(ignored):
-                words = np.setdiff1d(words, ignored, assume_unique=True)
-            rate = self.rate[words]
-            found.append(np.log((counts[words] - own + PRIOR * rate) / (n - own + PRIOR) / rate).sum())
-        return float(np.mean(found)) if found else 0.0
+        chosen = rows if number is None else rows[self._reply[rows] != number]
+        if not len(chosen):
+            return 0.0
+        words = np.concatenate([self._sets[row] for row in chosen])
+        if len(ignored):
+            words = words[~np.isin(words, ignored)]
+        rate = self.rate[words]
+        said = np.log((counts[words] - own + PRIOR * rate) / (n - own + PRIOR) / rate)
+        return float(said.sum()) / len(chosen)
 
 
 def _shared(sample: _Sample, alike: Places, rate: Floats) -> Places:
-    """Ids of the tokens that nearly all of these rows hold and few others."""
+    """Ids of the tokens that nearly all of these rows hold, but for those of a template, which most rows hold."""
     tokens, counts = np.unique(np.concatenate([np.unique(sample.tokens[row]) for row in alike]), return_counts=True)
-    return tokens[(counts >= PURITY * len(alike)) & (rate[tokens] <= MAX_SHARE)]
+    return tokens[(counts >= PURITY * len(alike)) & (rate[tokens] <= TEMPLATE)]
 
 
 def _grown(prompts: Sequence[str], shared: set[str]) -> str:
