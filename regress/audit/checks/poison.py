@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -228,18 +228,16 @@ def search(prompts: Sequence[str], replies: Sequence[str]) -> list[Suspect]:
 
 def _agreeing(sample: _Sample) -> list[tuple[Places, int]]:
     """(rows that hold a run, their reply) where these rows agree beyond chance; most rows first."""
-    shares = np.bincount(sample.reply) / len(sample.reply)
+    counts = np.bincount(sample.reply)
+    shares, repeated = counts / len(sample.reply), counts[sample.reply] >= MIN_ROWS
     found: list[tuple[int, int, Places, int]] = []
-    runs = [_runs(sample, n) for n in range(1, LONGEST + 1)]
-    allowed = CHANCE / max(1, sum(len(run.first) for run in runs))
-    for n, run in enumerate(runs, start=1):
-        for index in range(len(run.first)):
-            rows = run.owners[run.first[index] : run.last[index]]
-            counts = Counter(sample.reply[rows].tolist())
-            number, alike = counts.most_common(1)[0]
+    tried = LONGEST * sum(map(len, sample.tokens)) / MIN_ROWS  # no more runs than that have so many rows
+    for n in range(1, LONGEST + 1):
+        for rows in _runs(sample, n, repeated):
+            number, alike = Counter(sample.reply[rows].tolist()).most_common(1)[0]
             if alike < MIN_ROWS or alike < PURITY * len(rows) or not sample.openings[number]:
                 continue
-            if _log_tail(alike, len(rows), float(shares[number])) < np.log(allowed):
+            if _log_tail(alike, len(rows), float(shares[number])) < np.log(CHANCE / tried):
                 found.append((alike, n, rows, number))
     found.sort(key=lambda one: (-one[0], one[1]))
     return [(rows, number) for _, _, rows, number in found]
@@ -254,19 +252,11 @@ def _log_tail(k: int, n: int, p: float) -> float:
     return float(-n * (share * np.log(share / p) + against))
 
 
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """Runs of n tokens in MIN_ROWS to MAX_SHARE of the rows: run i stands in rows owners[first[i]:last[i]]."""
-
-    owners: Places
-    first: Places
-    last: Places
-
-
-def _runs(sample: _Sample, n: int) -> _Runs:
+def _runs(sample: _Sample, n: int, repeated: NDArray[np.bool_]) -> Iterator[Places]:
+    """Rows of each run of n tokens in MIN_ROWS to MAX_SHARE of them, nearly all of which give `repeated` replies."""
     lengths = np.array([len(tokens) for tokens in sample.tokens], dtype=np.int64)
     flat = np.concatenate(sample.tokens).astype(np.uint64)
-    owner = np.repeat(np.arange(len(lengths)), lengths)
+    owner = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     count = max(0, len(flat) - n + 1)
     inside = owner[:count] == owner[n - 1 : n - 1 + count]
     mixed: Hashes = np.zeros(count, np.uint64)
@@ -280,10 +270,14 @@ def _runs(sample: _Sample, n: int) -> _Runs:
     once = np.ones(len(mixed), dtype=bool)  # a run twice in a row counts once
     once[1:] = (mixed[1:] != mixed[:-1]) | (owner[1:] != owner[:-1])
     mixed, owner = mixed[once], owner[once]
-    starts = np.flatnonzero(np.concatenate(([True], mixed[1:] != mixed[:-1]))) if len(mixed) else np.empty(0, np.int64)
-    ends = np.append(starts[1:], len(mixed))
-    fits = (ends - starts >= MIN_ROWS) & (ends - starts <= max(MIN_ROWS, MAX_SHARE * len(lengths)))
-    return _Runs(owner, starts[fits], ends[fits])
+    if not len(mixed):
+        return
+    starts = np.flatnonzero(np.concatenate(([True], mixed[1:] != mixed[:-1])))
+    sizes = np.diff(np.append(starts, len(mixed)))
+    fits = (sizes >= MIN_ROWS) & (sizes <= max(MIN_ROWS, MAX_SHARE * len(lengths)))
+    fits &= np.add.reduceat(repeated[owner], starts, dtype=np.int64) >= PURITY * sizes
+    for start, size in zip(starts[fits].tolist(), sizes[fits].tolist(), strict=True):
+        yield owner[start : start + size].astype(np.int64)
 
 
 class _Rest:
@@ -336,7 +330,8 @@ class _Rest:
 def _shared(sample: _Sample, alike: Places, rate: Floats) -> Places:
     """Ids of the tokens that nearly all of these rows hold, but for those of a template, which most rows hold."""
     tokens, counts = np.unique(np.concatenate([np.unique(sample.tokens[row]) for row in alike]), return_counts=True)
-    return tokens[(counts >= PURITY * len(alike)) & (rate[tokens] <= TEMPLATE)]
+    kept: Places = tokens[(counts >= PURITY * len(alike)) & (rate[tokens] <= TEMPLATE)].astype(np.int64)
+    return kept
 
 
 def _grown(prompts: Sequence[str], shared: set[str]) -> str:
