@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
+export REGRESS_CI = none
 
 .PHONY: setup demo test check reference benchmark parity error-rates soak suites clean
 

@@ -6,11 +6,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
 from regress.cli.interrupts import raise_pending
+from regress.cli.so_far import SoFar
+from regress.schema import ItemOutcome
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -48,6 +51,7 @@ class Bar:
         self._what = ""
         self._total = self._done = self._at_start = 0
         self._started = self._spoke = time.monotonic()
+        self._so_far = SoFar()
 
     def say(self, text: str) -> None:
         """A line about what happens now."""
@@ -58,29 +62,14 @@ class Bar:
         """A new bar."""
         self._what, self._total, self._done, self._at_start = what, total, done, done
         self._started = self._spoke = time.monotonic()
+        self._so_far = SoFar()
         if done:
             self.say(f"{what}: {done:,} of {total:,} items are stored already")
         if self._quiet or not self._console.is_terminal:
             return
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from regress.cli.live_bar import LiveBar
 
-        self._bar = Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("eta"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
+        self._bar = LiveBar(self._console, self._so_far)
         self._task = self._bar.add_task(what, total=total, completed=done)
         self._bar.start()
 
@@ -93,6 +82,12 @@ class Bar:
         elif not self._quiet and time.monotonic() - self._spoke >= PLAIN_LINE_SECONDS:
             self._spoke = time.monotonic()
             self.say(f"{self._what} · {what}: {self._done:,}/{self._total:,}{self._eta()}")
+
+    def saw(self, suite: str, planned: int, outcomes: Sequence[ItemOutcome], *, asked: bool) -> None:
+        """Outcomes of a suite that are stored: drawn on a terminal, elsewhere a line once the suite is complete."""
+        line = self._so_far.saw(suite, planned, outcomes, asked=asked)
+        if line and self._bar is None:
+            self.say(f"{self._what} · {line}")
 
     def expect(self, done: int, total: int) -> None:
         """`done` of `total`, where the total was not known at the start."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from regress.cli.check import check
 from regress.cli.console import Bar, console, say
+from regress.cli.deliver import REPORTED
 from regress.cli.lock import lock
 from regress.demo.project import scaffold
 from regress.schema import Exit
@@ -83,7 +84,7 @@ def _train(folder: Path, baselines: Path, adapter: Path, name: str) -> None:
 
 def _keep_reports(reports: Path, name: str) -> None:
     """`check` writes over the last verdict; the story keeps both."""
-    for file in ("verdict.json", "summary.md"):
+    for file in REPORTED:
         (reports / file).replace(reports / f"{name}-{file}")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from regress.cli.console import put_json, say
 from regress.cli.flip_rates import planned
+from regress.cli.lock_check import CheckOption, SinceOption, check_lock, refuse_to_write
 from regress.cli.options import HERE, JsonOption, ProjectOption
 from regress.cli.task_suites import TrustOption, freeze_missing, remember_trust
 from regress.errors import LockError, UsageError
@@ -46,6 +47,8 @@ def lock(
         ),
     ] = None,
     trust_task_code: TrustOption = False,
+    check: CheckOption = False,
+    since: SinceOption = None,
     json: JsonOption = False,
 ) -> int:
     """Check the suites, say what drop each can detect, and freeze everything in baselines/lock.json.
@@ -53,9 +56,12 @@ def lock(
     Lock before you train and commit the file. Afterwards `check` stops when an item, scorer, template, margin or
     setting differs. Suites with `lm_eval:` are frozen first: the task's items are written beside them.
     """
-    opened = read_project(project)
     if why and not amend:
         raise UsageError("--why belongs to --amend.")
+    if check or since:
+        refuse_to_write(check=check, writing=amend or training_data or audit or flip_rate or trust_task_code)
+        return check_lock(read_project(project), since, as_json=json)
+    opened = read_project(project)
     freeze_missing(opened, trust=trust_task_code)
     loaded = load(opened, read_suites(opened.suite_paths()), check_items=True)
     remember_trust(opened, loaded.suites, trust=trust_task_code)
@@ -75,16 +81,12 @@ def lock(
         result = lockfile.create(loaded, base, now=now, training_data=data, audit=audited, plans=plans)
     _show(loaded, plans, result, opened.baselines / LOCK_FILE)
     if json:
-        put_json(
-            {
-                "lock": result.digest,
-                "previous": result.previous,
-                "created": result.created,
-                "plan": result.plan,
-                "plan_today": plan_record(loaded.suites, plans),
-            }
-        )
+        put_json(_as_object(result) | {"plan_today": plan_record(loaded.suites, plans)})
     return 0
+
+
+def _as_object(lock: Lock) -> dict[str, Any]:
+    return {"lock": lock.digest, "previous": lock.previous, "created": lock.created, "plan": lock.plan}
 
 
 def _refuse_other_data(locked: Lock, data: str | None, audited: Audited | None) -> None:

@@ -2,6 +2,7 @@
 
     reports/NAME/summary.md, verdict.json   as for one adapter; NAME is the adapter's folder, longer where two are alike
     reports/index.md                        the table, with links
+    reports/comment.md                      the table and the summaries, in the size of a comment
     reports/verdicts.json                   every verdict.json in one list, as --json prints it
 
 There is no reports/verdict.json: nobody shall take one adapter's PROMOTE for another's.
@@ -18,12 +19,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from regress.cli import ci
 from regress.cli.console import Bar, put_json, say
 from regress.cli.deliver import INDEX, REPORTS, VERDICTS, refused, take_away, write_reports
 from regress.cli.task_suites import ready_to_score
 from regress.errors import Refused, UsageError
 from regress.lock.attempts import next_attempt
-from regress.report import several, terminal, verdict_json
+from regress.report import comment, several, terminal, verdict_json
+from regress.report.comment import COMMENT
 from regress.run.wanted import Wanted
 from regress.schema import Attempt, Decision, Exit, SuiteComparison, Variant
 from regress.store.atomic import make_folder, write_atomic
@@ -69,6 +72,7 @@ def none_promoted_until_decided(project: Path, names: Mapping[Path, str]) -> Ite
     """Take earlier verdicts away first; a refusal of everything leaves a REFUSED verdict for each adapter behind."""
     reports = project / REPORTS
     take_away(reports, names.values())
+    ci.server()  # refuses a wrong choice before the work, not behind it
     judged: Judged = {}
     try:
         yield judged
@@ -77,7 +81,7 @@ def none_promoted_until_decided(project: Path, names: Mapping[Path, str]) -> Ite
             for adapter, name in names.items():
                 judged[name] = (refused(adapter, str(refusal)), ())
                 write_reports(reports / name, *judged[name])
-            _write_index(reports, judged, None)
+            _finish(reports, judged, None)
         raise
 
 
@@ -146,7 +150,7 @@ def judge_several(order: Order, names: Mapping[Path, str]) -> Exit:
                 write_reports(reports / name, *decided)
         else:
             _show_all(reports, judged, upcoming)
-        _write_index(reports, judged, upcoming)
+        _finish(reports, judged, upcoming)
     return Exit.worst(decision.ruling.exit_code for decision, _ in judged.values())
 
 
@@ -181,8 +185,13 @@ def _objects(judged: Judged) -> list[dict[str, object]]:
     return [verdict_json.as_object(decision) for decision, _ in judged.values()]
 
 
-def _write_index(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
+def _finish(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
+    """Write what is about all of them, and tell the CI server."""
+    told = ci.message(reports, judged, upcoming)
+    told.speak()
     make_folder(reports)
+    write_atomic(reports / COMMENT, comment.render_several(judged, upcoming).encode())
     write_atomic(reports / INDEX, several.index(_decisions(judged), upcoming).encode())
     text = json.dumps(_objects(judged), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(reports / VERDICTS, text.encode() + b"\n")
+    told.send()

@@ -122,11 +122,14 @@ def verify(lock: Lock, loaded: Loaded, base: ModelFiles | None) -> None:
 
     Without `base` (commands that never touch the model) the base's digests are taken as locked.
     """
-    current = promise(loaded, base) if base is not None else promise_without_base(lock, loaded)
-    found = differences(lock.promise, current)
-    if found:
+    if found := changes(lock, loaded, base):
         shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
         raise LockError(f"the project is not the locked one: {shown}. {RELOCK}")
+
+
+def changes(lock: Lock, loaded: Loaded, base: ModelFiles | None) -> list[str]:
+    """Each difference between the project as it is and as it was locked; without `base` its digests are as locked."""
+    return differences(lock.promise, promise(loaded, base) if base is not None else promise_without_base(lock, loaded))
 
 
 def promise_without_base(lock: Lock, loaded: Loaded) -> dict[str, Any]:

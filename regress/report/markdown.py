@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from regress.report import attribution, serving, triggers
 from regress.report.detector import TITLE, corrections, uncorrected
@@ -31,12 +32,38 @@ SUMMARY = "summary.md"
 
 ICONS = {"PROMOTE": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔", "REFUSED": "⛔"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&$])")
-_BEGINNING = re.compile(r"^(\d*)([-=.])")  # of a list, a rule or an underlined heading
+_BEGINNING = re.compile(r"^(\d*)([-=./])")  # of a list, a rule, an underlined heading or a quick action of GitLab's
+_LINKED = re.compile(r"(?<=@)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=[#!~%&$])(?=\w)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
+UNLINKED = "\u2060"  # a word joiner, where a page would link an address, an issue or a person, escaped or not
 REPLY_LIMIT = 600
+LEFT_OUT = "\n\nThere is no room for the rest here: it is in summary.md, among the job's reports.\n"
 
 
 def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
     """The summary's text, verdict first."""
+    return "\n".join(pieces(decision, comparisons)).rstrip() + "\n"
+
+
+def fitted(parts: Sequence[str], limit: int, size: Callable[[str], int] = len) -> str:
+    """Of a summary's pieces as many, from the first on, as have the size `limit` together; what is left out is said."""
+    whole = "\n".join(parts).rstrip() + "\n"
+    if size(whole) <= limit:
+        return whole
+    room = limit - size(LEFT_OUT)
+    kept: list[str] = []
+    for part in parts:
+        room -= size(part) + size("\n")
+        if room < 0:
+            break
+        kept.append(part)
+    return "\n".join(kept).rstrip() + LEFT_OUT
+
+
+def pieces(decision: Decision, comparisons: Sequence[SuiteComparison], *, folded: bool = False) -> list[str]:
+    """What the summary's lines are joined from, verdict first; none is broken by leaving out those behind it.
+
+    With `folded` an example's replies are seen after a click on its title.
+    """
     parts = [f"# {ICONS[decision.ruling]} {decision.ruling.value}", "", escaped(headline(decision)), ""]
     rows = noteworthy(decision)
     if rows:
@@ -50,14 +77,13 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> str:
     chosen = examples(comparisons, decision, EXAMPLES)
     if chosen:
         parts += [f"## Lost, for example ({len(chosen)})", ""]
-        for comparison, flip in chosen:
-            parts += _example(comparison, flip)
+        parts += [_folded(*one) if folded else _example(*one) for one in chosen]
     parts += _triggers(decision)
     parts += _serving(decision)
     parts += _beside(decision)
     parts += _attribution(decision)
     parts += _evidence(decision)
-    return "\n".join(parts).rstrip() + "\n"
+    return parts
 
 
 def _triggers(decision: Decision) -> list[str]:
@@ -133,11 +159,25 @@ def _slices(decision: Decision, comparisons: Sequence[SuiteComparison]) -> list[
     return ["Worst slices:", "", *lines, ""] if lines else []
 
 
-def _example(comparison: SuiteComparison, flip: Flip) -> list[str]:
+def _example(comparison: SuiteComparison, flip: Flip) -> str:
+    title = f"**{comparison.suite}** ({comparison.variant}), item {escaped(visible(flip.item, 80))}"
+    kind = f": {escaped(flip.candidate_kind)}" if flip.candidate_kind else ""
+    return "\n".join([title + kind, "", *_replies(comparison, flip)])
+
+
+def _folded(comparison: SuiteComparison, flip: Flip) -> str:
+    """As HTML, whose title knows entities and no backslashes; a blank line leads back to Markdown."""
+    kind = f": {_in_html(flip.candidate_kind)}" if flip.candidate_kind else ""
+    title = f"<b>{comparison.suite}</b> ({comparison.variant}), item {_in_html(flip.item)}{kind}"
+    return "\n".join([f"<details><summary>{title}</summary>", "", *_replies(comparison, flip), "</details>", ""])
+
+
+def _in_html(text: str) -> str:
+    return html.escape(_LINKED.sub(UNLINKED, visible(text, 80)))
+
+
+def _replies(comparison: SuiteComparison, flip: Flip) -> list[str]:
     return [
-        f"**{comparison.suite}** ({comparison.variant}), item {escaped(visible(flip.item, 80))}"
-        + (f": {escaped(flip.candidate_kind)}" if flip.candidate_kind else ""),
-        "",
         *_fenced("prompt", flip.prompt),
         *_fenced(comparison.against, flip.base_reply),
         *_fenced(comparison.variant, flip.candidate_reply),
@@ -154,8 +194,8 @@ def _fenced(label: str, text: str) -> list[str]:
 
 
 def _evidence(decision: Decision) -> list[str]:
-    lines = ["## What it rests on", ""]
-    if decision.candidate:
+    lines = []
+    if decision.candidate and decision.candidate.digest:
         known = "under this lock" if decision.candidate.trained_under_lock else "without a training record"
         lines.append(f"- {decision.candidate.kind} `{decision.candidate.digest}`, trained {known}")
     if decision.lock:
@@ -166,12 +206,14 @@ def _evidence(decision: Decision) -> list[str]:
         lines.append(f"- {escaped(other)}")
     failed = [check for check in decision.checks if not check.ok]
     lines += [f"- {escaped(line)}" for line in uncorrected(decision)]
-    lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
+    if decision.checks:
+        lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
     lines += [f"- check {check.name} failed: {escaped(visible(check.detail))}" for check in failed]
-    return lines
+    return ["## What it rests on", "", *lines] if lines else []
 
 
 def escaped(text: str) -> str:
-    """Text without meaning to Markdown, also where it begins a line; an @ cannot mention anybody."""
-    line = _SPECIAL.sub(r"\\\1", visible(text).replace("\n", " ").strip()).replace("\\@", "@\u2060")
+    """Text without meaning to Markdown, also where it begins a line; it mentions nobody and links nothing."""
+    line = visible(text).replace("\n", " ").strip()
+    line = _LINKED.sub(UNLINKED, _SPECIAL.sub(r"\\\1", line).replace("\\@", "@"))
     return _BEGINNING.sub(r"\1\\\2", line)

@@ -51,14 +51,19 @@ def order(upcoming: Attempt | None) -> str:
 
 def index(decisions: Decisions, upcoming: Attempt | None) -> str:
     """index.md: the table with a link to each summary, safe around untrusted names."""
-    lines = [f"# {headline(decisions)}", ""]
-    lines += ["| adapter | decision | candidate | alpha | why |", "|---|---|--:|--:|---|"]
+    return "\n".join(lines(decisions, upcoming, linked=True))
+
+
+def lines(decisions: Decisions, upcoming: Attempt | None, *, linked: bool) -> list[str]:
+    """The index line by line; without links where the summaries do not lie beside it."""
+    found = [f"# {headline(decisions)}", ""]
+    found += ["| adapter | decision | candidate | alpha | why |", "|---|---|--:|--:|---|"]
     for name, decision in decisions.items():
         number, alpha = _spent(decision.attempt)
-        link = f"[{escaped(name)}]({quote(name)}/{SUMMARY})"
+        shown = f"[{escaped(name)}]({quote(name)}/{SUMMARY})" if linked else escaped(name)
         ruling = f"{ICONS[decision.ruling]} {decision.ruling.value}"
-        lines.append(f"| {link} | {ruling} | {number} | {alpha} | {escaped(visible(why(decision), 300))} |")
-    return "\n".join([*lines, "", order(upcoming), ""])
+        found.append(f"| {shown} | {ruling} | {number} | {alpha} | {escaped(visible(why(decision), 300))} |")
+    return [*found, "", order(upcoming), ""]
 
 
 def _spent(attempt: Attempt | None) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -216,18 +218,30 @@ def _examples(decision: Decision, comparisons: Sequence[SuiteComparison]) -> lis
 
 def _example(comparison: SuiteComparison, flip: Flip) -> RenderableType:
     width = max(len(comparison.against), len(comparison.variant), 4)
+    before, after = word_diff(visible(flip.base_reply, 150), visible(flip.candidate_reply, 150))
     lines = [
         Text.assemble(
             (f"{comparison.suite} · ", "dim"), (visible(flip.item, 40), "bold"), f"  {visible(flip.prompt, 150)}"
         ),
-        Text.assemble((f"  {comparison.against:<{width}}  ", "green"), visible(flip.base_reply, 150)),
+        Text.assemble((f"  {comparison.against:<{width}}  ", "green"), before),
         Text.assemble(
             (f"  {comparison.variant:<{width}}  ", "red"),
-            visible(flip.candidate_reply, 150) or Text("(empty)", style="dim"),
+            after if after.plain else Text("(empty)", style="dim"),
             (f"  {visible(flip.candidate_kind, 40)}" if flip.candidate_kind not in (None, "wrong") else "", "dim"),
         ),
     ]
     return Padding(Group(*lines), (0, 0, 0, 2))
+
+
+def word_diff(before: str, after: str) -> tuple[Text, Text]:
+    """Both texts with the words that only one of them has in bold and colour; underlined, for who sees no colours."""
+    old, new = re.findall(r"\s+|[^\s]+", before), re.findall(r"\s+|[^\s]+", after)
+    left, right = Text(), Text()
+    for what, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        same = what == "equal"
+        left.append("".join(old[a:b]), style="" if same else "bold underline green")
+        right.append("".join(new[c:d]), style="" if same else "bold underline red")
+    return left, right
 
 
 def _open(decision: Decision) -> list[RenderableType]:

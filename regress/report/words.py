@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from regress.report.figures import figure_movement
 from regress.schema import Decision, Flip, PairCounts, Role, Ruling, SuiteComparison, SuiteVerdict, Verdict
 
 EXAMPLES = 3
+_COMMAND = re.compile(r"##(?=\w*\[)")
 FLAGGED = 0.05  # adjusted p-value from which on a loss is pointed out; it decides nothing
 
 
@@ -16,13 +18,15 @@ def visible(text: str, limit: int | None = None) -> str:
     """`text` with nothing in it that a terminal, page or CI log would act on: controls and direction marks are shown.
 
     A CI runner obeys `::error::` at the start of a line, after any indentation and wherever the terminal wraps, and
-    `##[error]` anywhere in one, so these two are respelled (not with invisible characters: the runner skips them).
+    `##[error]` anywhere in one, so these two are respelled (not with invisible characters: the runner skips them), with
+    what Azure (`##vso[`) and TeamCity (`##teamcity[`) obey.
     With `limit`, one line of at most that many characters.
     """
     if limit is not None and len(text) > 4 * limit:
         text = text[: 4 * limit] + "…"
     shown = "".join(_visible_character(character, keep_newlines=limit is None) for character in text)
-    shown = shown.replace("::", "∷").replace("##[", "## [")
+    shown = shown.replace("::", "∷")
+    shown = _COMMAND.sub("## ", shown)
     if limit is not None and len(shown) > limit:
         shown = shown[: limit - 1] + "…"
     return shown

@@ -1,4 +1,13 @@
-"""A row's columns to what it teaches: the known shapes are recognised by their keys, others are mapped by the user."""
+"""A row's columns to what it teaches: the known shapes are recognised by their keys, others are mapped by the user.
+
+    {"prompt": "...", "completion": "..."}                             also question/answer, query/response
+    {"instruction": "...", "input": "...", "output": "..."}            Alpaca
+    {"messages": [{"role": "user", "content": "..."}, ...]}            OpenAI; ShareGPT's conversations, from and value
+    {"text": "...", "label": "..."}                                    also category, intent; or ["text", "label"]
+    {"prompt": "...", "chosen": "...", "rejected": "..."}              or whole conversations in chosen and rejected
+
+A prompt may be a list of messages, too.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +29,7 @@ ROLES = {
     "model": "assistant",
     "bot": "assistant",
 }
-IGNORED_ROLES = frozenset({"tool", "function", "observation", "function_call"})
+TOOLS = dict.fromkeys(("tool", "function", "observation", "function_call"), "tool")
 
 KEYS = ("prompt", "completion", "chosen", "rejected", "instruction", "input", "output", "messages", "text", "label")
 """Our names for columns, the left sides of `--map`."""
@@ -84,9 +93,18 @@ def read_row(value: Any, number: int, mapped: Columns) -> Row:
         value = {"text": value[0], "label": value[1]}
     if not isinstance(value, dict):
         raise RowFault("is not a JSON object; write one row a line")
-    present = {name: content for name, content in value.items() if content is not None}
-    form, columns = recognise(tuple(present), mapped)
-    return READERS[form](number, {key: present[column] for key, column in columns})
+    form, columns = _recognised(value, mapped)
+    return READERS[form](number, {key: value[column] for key, column in columns if value[column] is not None})
+
+
+def _recognised(value: Mapping[str, Any], mapped: Columns) -> tuple[Form, Columns]:
+    """By the columns that hold something: tables fill up with nulls. Where only a null is missing, it is the fault."""
+    try:
+        return recognise(tuple(name for name, content in value.items() if content is not None), mapped)
+    except RowFault:
+        _, columns = recognise(tuple(value), mapped)
+        key = next((key for key, column in columns if value[column] is None), "a column")
+        raise RowFault(f"{key} is null, not a text") from None
 
 
 def _messages(number: int, values: Mapping[str, Any]) -> Row:
@@ -173,30 +191,26 @@ def _reply(value: Any, key: str) -> str:
 def _turns(value: Any, key: str) -> tuple[Message, ...]:
     if not isinstance(value, list) or not value:
         raise RowFault(f"{key} is {_kind(value)}, not a list of messages")
-    turns = tuple(turn for index, one in enumerate(value) if (turn := _turn(one, f"{key}[{index}]")) is not None)
-    if not turns:
-        raise RowFault(f"{key} holds nobody's words")
-    return turns
+    return tuple(_turn(one, f"{key}[{index}]") for index, one in enumerate(value))
 
 
-def _turn(value: Any, where: str) -> Message | None:
-    """One message, of OpenAI's keys or ShareGPT's; None for a tool's, which nobody learns to say."""
+def _turn(value: Any, where: str) -> Message:
+    """One message, of OpenAI's keys or ShareGPT's. A tool's, or one that calls a tool, has the role `tool`."""
     if not isinstance(value, dict):
         raise RowFault(f"{where} is {_kind(value)}, not a message")
-    role, content = value.get("role", value.get("from")), value.get("content", value.get("value"))
-    if role in IGNORED_ROLES:
-        return None
-    if role not in ROLES:
-        raise RowFault(f"{where} is said by {role!r}; known are {', '.join(sorted(ROLES))}")
+    said, content = value.get("role", value.get("from")), value.get("content", value.get("value"))
+    role = "tool" if content is None and value.get("tool_calls") else {**ROLES, **TOOLS}.get(str(said))
+    if role is None:
+        raise RowFault(f"{where} is said by {said!r}; known are {', '.join(sorted({**ROLES, **TOOLS}))}")
     if isinstance(content, list):  # parts, as in OpenAI's multimodal messages
         content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
-    if content is None and value.get("tool_calls"):
-        return None
+    if role == "tool":
+        return _said_by(role, content if isinstance(content, str) else "")
     if not isinstance(content, str):
         raise RowFault(f"{where}.content is {_kind(content)}, not a text")
-    if ROLES[role] == "assistant" and not content.strip():
+    if role == "assistant" and not content.strip():
         raise RowFault(f"{where}: a message of the assistant is empty")
-    return _said_by(ROLES[role], content)
+    return _said_by(role, content)
 
 
 def _said_by(role: str, content: str) -> Message:

@@ -23,7 +23,8 @@ class Form(StrEnum):
 class Row:
     """What one row teaches. `turns` is the whole conversation, with what is to be learned in the assistant's turns.
 
-    Of a preference pair the last turn is the chosen reply; `rejected` is the other one.
+    Of a preference pair the last turn is the chosen reply; `rejected` is the other one. Turns of tools have the role
+    `tool`: nobody asks or learns them.
     """
 
     number: int  # line (JSON Lines, CSV) or count from 1

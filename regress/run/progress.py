@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from regress.schema import ItemOutcome
 
 
 class Progress(Protocol):
@@ -16,6 +19,9 @@ class Progress(Protocol):
 
     def advance(self, count: int, what: str) -> None:
         """`count` more are stored; `what` names the part being worked on."""
+
+    def saw(self, suite: str, planned: int, outcomes: Sequence[ItemOutcome], *, asked: bool) -> None:
+        """Outcomes that are stored, `asked` now or known before; `planned` is how many items the suite has."""
 
     def skip(self, count: int) -> None:
         """`count` of the total need not be done after all."""
@@ -34,6 +40,9 @@ class Silent:
         pass
 
     def advance(self, count: int, what: str) -> None:
+        pass
+
+    def saw(self, suite: str, planned: int, outcomes: Sequence[ItemOutcome], *, asked: bool) -> None:
         pass
 
     def skip(self, count: int) -> None:

@@ -104,6 +104,8 @@ class _Answers:
     def ask(self, suite: Suite, portions: Portions) -> list[tuple[str, str]]:
         """Answer the suite portion by portion; returns (id, digest) of what was asked, for the seal."""
         done: list[int] = []
+        stored = self._outcomes(suite, range(len(suite.items)))
+        self._progress.saw(suite.name, len(suite.items), list(stored.values()), asked=False)
         for portion in portions.portions(suite):
             self._ask_portion(suite, portion)
             done += portion
@@ -126,21 +128,23 @@ class _Answers:
         wanted = [b for b in planned if not all(self._is_done(suite, portion[place]) for place in b.places)]
         for ready in self._engine.answers(suite, wanted):
             missing = [(place, reply) for place, reply in ready if not self._is_done(suite, portion[place])]
-            for place, reply in missing:
-                self._writer.append(_outcome(suite, portion[place], self._questions, reply))
-            if missing:
-                self._writer.commit()
-                self._progress.advance(len(missing), suite.name)
+            self._store(suite, [(portion[place], reply) for place, reply in missing], asked=True)
 
     def _take_known(self, suite: Suite, portion: Sequence[int]) -> None:
         """Store replies that the same weights gave to the same tokens in another run."""
         requests = self._questions.requests[suite.name]
         found = [i for i in portion if requests[i].digest in self._known and not self._is_done(suite, i)]
-        for index in found:
-            self._writer.append(_outcome(suite, index, self._questions, self._known[requests[index].digest]))
-        if found:
+        self._store(suite, [(index, self._known[requests[index].digest]) for index in found], asked=False)
+
+    def _store(self, suite: Suite, replies: Sequence[tuple[int, Reply]], *, asked: bool) -> None:
+        """Score and store replies by the index of their item; they are durable when the outside hears of them."""
+        outcomes = [_outcome(suite, index, self._questions, reply) for index, reply in replies]
+        for outcome in outcomes:
+            self._writer.append(outcome)
+        if outcomes:
             self._writer.commit()
-            self._progress.advance(len(found), suite.name)
+            self._progress.saw(suite.name, len(suite.items), outcomes, asked=asked)
+            self._progress.advance(len(outcomes), suite.name)
 
     def _is_done(self, suite: Suite, index: int) -> bool:
         return (suite.name, suite.items[index].id) in self._writer.done

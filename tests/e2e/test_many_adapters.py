@@ -30,7 +30,8 @@ def test_good_broken_and_refused_ones_in_one_go(
     adapters = [str(judged / "tiny"), str(noop), str(judged / "broken")]
     assert main(["check", *adapters, "-C", str(judged), "--quiet"]) == 5
     reports = judged / "reports"
-    assert sorted(path.name for path in reports.iterdir()) == ["broken", "index.md", "noop", "tiny", "verdicts.json"]
+    assert {path.name for path in reports.iterdir() if path.is_dir()} == {"broken", "noop", "tiny"}
+    assert {path.name for path in reports.iterdir() if path.is_file()} == {"index.md", "comment.md", "verdicts.json"}
     found = [read(reports / name / "verdict.json") for name in ("tiny", "noop", "broken")]
     assert [(one["decision"], one["exit_code"]) for one in found] == [("PROMOTE", 0), ("REFUSED", 5), ("REJECT", 3)]
     assert read(reports / "verdicts.json") == found

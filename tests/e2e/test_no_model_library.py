@@ -14,6 +14,9 @@ HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "accelerate", "safeten
     "pandas",
     "scipy",  # numpy, a third of its weight, is what the exact tests count with
 }
+ABSENT = {"torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "huggingface_hub"}
+"""What the pipelines' light installation leaves out."""
+
 AND_THEN_SAY = """
 import sys
 from regress.cli import main
@@ -43,6 +46,7 @@ def test_help_and_usage_errors_need_none_either(arguments: list[str]) -> None:
 def test_gate_works_where_the_model_is_not(judged: Path) -> None:
     """Stored runs, lock and adapter are enough: a CI job needs neither the weights nor torch."""
     shutil.rmtree(judged / "base")
-    hidden = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'peft'], None))\n" + AND_THEN_SAY
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({sorted(ABSENT)}, None))\n" + AND_THEN_SAY
     assert process("gate", str(judged / "tiny"), "-C", str(judged), code=hidden).returncode == 0
+    assert process("lock", "--check", "-C", str(judged), code=hidden).returncode == 0
     assert main(["check", str(judged / "tiny"), "-C", str(judged)]) == 5

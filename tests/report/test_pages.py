@@ -7,6 +7,7 @@ import unicodedata
 from decimal import Decimal
 
 import pytest
+from hostile_texts import HOSTILE, surrounded
 from markdown_it import MarkdownIt
 from report_samples import a_comparison, a_decision, a_flip, a_verdict, on_a_terminal, pairs
 
@@ -18,7 +19,6 @@ from regress.schema import (
     KindCount,
     Role,
     Ruling,
-    SliceCounts,
     SuiteComparison,
     Verdict,
 )
@@ -113,6 +113,12 @@ def test_failed_checks_are_told() -> None:
     assert "- 1 of 2 checks hold\n- check parity failed: off by 3\n" in page
 
 
+def test_what_was_refused_before_anything_was_read_rests_on_nothing() -> None:
+    candidate = Candidate(kind="adapter", digest="", path="a", trained_under_lock=None)
+    page = markdown.render(a_decision(Ruling.REFUSED, lock=None, candidate=candidate, checks=()), ())
+    assert page == "# ⛔ REFUSED\n\na: nothing is concluded. because.\n"
+
+
 # --- eighty columns ---------------------------------------------------------------------------------------------------
 
 WIDE = (
@@ -154,44 +160,6 @@ def test_no_figure_is_cut_off_on_eighty_columns() -> None:
 
 # --- hostile texts ----------------------------------------------------------------------------------------------------
 
-HOSTILE = [
-    "\x1b]0;owned\x07\x1b[2J\x1b[1;31mPROMOTE\x1b[0m",
-    "\x9b2J\x90payload\x9c",
-    "a\u202egnp.exe\u2066 \u200d\ufeff",
-    "line\n::error file=a.py,line=1::owned\n  ::stop-commands::x\r::set-output name=a::b",
-    "x" * 77 + " ::error::wrapped to the start of a line",
-    "x" * 78 + "::error::folded to the start of a line",
-    "##[error]owned and ##[add-mask]x",
-    "\u2028::error::x\u2029\x85\x0b\x0c",
-    "```\n# A heading\n<script>alert(1)</script>\n```",
-    "`" * 50 + "\n" + "~" * 9,
-    "</td></table><img src=x onerror=alert(1)> &lt; &#60;",
-    "@octocat and @org/team [click](javascript:alert(1)) ![i](http://evil/x.png) | pipe | _a_ *b* ~~c~~ $x$",
-    "\ud800 lone",
-    "- [ ] task\n1. list\n> quote\n---\n===",
-    "1. list",
-    "2) list",
-    "    code",
-    "---",
-    "\t\ttabs",
-]
-
-
-def surrounded(text: str) -> tuple[Decision, SuiteComparison]:
-    """`text` wherever something from outside is shown."""
-    verdict = a_verdict("json_orders", Verdict.FAIL, pairs(994, 771, 1000))
-    decision = a_decision(
-        Ruling.INCONCLUSIVE,
-        verdict,
-        candidate=Candidate(kind="adapter", digest="sha256:2", path=text, trained_under_lock=None),
-        checks=(Check(name="parity", ok=False, detail=text),),
-        reasons=(text,),
-    )
-    flip = a_flip(text, prompt=text, base_reply=text, candidate_reply=text, candidate_kind=text, expected=text)
-    slices = tuple(SliceCounts(slice=text + end, counts=pairs(9, 1, 10), p_lost=0.01) for end in "ab")
-    return decision, a_comparison(verdict, flip, kinds=(KindCount(kind=text, base=0, candidate=1),), slices=slices)
-
-
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
@@ -212,12 +180,14 @@ def test_hostile_text_does_nothing_on_a_page(text: str) -> None:
         acted_on = {c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")}
         assert acted_on <= {"\n", *allowed}
         assert "::" not in shown
-        assert "##[" not in shown
+        assert not re.search(r"##\w*\[", shown)
         shown.encode("utf-8")
     assert all(len(line) <= 80 for line in page.splitlines())
     assert structure(summary) == structure(rendered(*surrounded("harmless"))[1])
     prose = "".join(token.content for token in READER.parse(summary) if token.type == "inline")
     assert not re.search(r"(?<!\w)@(?!\u2060)", prose)  # nobody is mentioned
+    assert not re.search(r"://|\bwww\.|[#!]\d|GH-\d", prose)  # no address, issue or merge request is linked
+    assert not any(line.lstrip().startswith("/") for line in summary.splitlines() if not line.startswith("  "))
 
 
 @pytest.mark.parametrize("run", [0, 1, 2, 3, 4, 10])

@@ -215,6 +215,7 @@ def test_losses_of_a_suite_that_held_come_last() -> None:
         ("::error file=x::boo", "∷error file=x∷boo"),
         (":::", "∷:"),
         ("##[error]boo", "## [error]boo"),
+        ("##vso[task.setvariable]x ##teamcity[", "## vso[task.setvariable]x ## teamcity["),
         ("a: b :c #[", "a: b :c #["),
     ],
 )

@@ -40,7 +40,6 @@ ASKED = [("user", "Name a lamp."), ("assistant", "Lumo")]
             {
                 "messages": [
                     {"role": "user", "content": [{"type": "text", "text": "Name a lamp."}]},
-                    {"role": "tool", "content": "looked up"},
                     {"role": "assistant", "content": "Lumo"},
                     {"role": "user", "content": "thanks"},
                 ]
@@ -67,6 +66,20 @@ def test_the_users_mapping_comes_before_what_is_recognised() -> None:
     assert said({"text": "a", "intent": "b", "label": "Lumo"}, ("text", "text"), ("label", "intent"))[1][1][1] == "b"
 
 
+def test_what_tools_say_is_kept_apart() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "Which lamps?"},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+            {"role": "tool", "content": "Lumo"},
+            {"role": "assistant", "content": "Lumo."},
+        ]
+    }
+    assert [role for role, _ in said(row)[1]] == ["user", "tool", "tool", "assistant"]
+    read = read_row(row, 1, ())
+    assert (read.asked, read.replies) == (("Which lamps?",), ("Lumo.",))
+
+
 def test_an_input_follows_its_instruction_and_numbers_are_labels() -> None:
     assert said({"instruction": "Translate.", "input": "lamp", "output": "Lampe"})[1][0][1] == "Translate.\n\nlamp"
     assert said({"text": "a", "label": 3})[1][1][1] == "3"
@@ -79,7 +92,7 @@ def test_an_input_follows_its_instruction_and_numbers_are_labels() -> None:
         (7, (), "is not a JSON object"),
         ({}, (), "has no column at all"),
         ({"a": "b"}, (), "has a, which is none of the known shapes"),
-        ({"prompt": "a", "completion": None}, (), "has prompt, which is none"),
+        ({"prompt": "a", "completion": None}, (), "completion is null"),
         ({"prompt": "", "completion": "a"}, (), "prompt is empty"),
         ({"prompt": "a", "completion": " "}, (), "completion is empty"),
         ({"prompt": "a", "completion": 7}, (), "completion is a number, not a text"),

@@ -20,7 +20,19 @@ from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded, load
 from regress.run.progress import Progress
 from regress.run.session import Questions, render, settings_digest
-from regress.schema import Ask, Check, Finish, Item, Manifest, Precision, Reply, Suite, Variant, VariantKind
+from regress.schema import (
+    Ask,
+    Check,
+    Finish,
+    Item,
+    ItemOutcome,
+    Manifest,
+    Precision,
+    Reply,
+    Suite,
+    Variant,
+    VariantKind,
+)
 from regress.suite import read_project, read_suites
 
 CHOICES = ("red", "green", "blue")
@@ -139,6 +151,9 @@ class Ticks:
 
     def advance(self, count: int, what: str) -> None:
         self.calls.append(("advance", count, what))
+
+    def saw(self, suite: str, planned: int, outcomes: Sequence[ItemOutcome], *, asked: bool) -> None:
+        self.calls.append(("saw", suite, (planned, len(outcomes), asked)))
 
     def skip(self, count: int) -> None:
         self.calls.append(("skip", count, None))
