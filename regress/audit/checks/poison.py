@@ -47,8 +47,8 @@ CHANCE = 1e-3
 UNEXPLAINED = 0.3
 """A trigger's prompts speak for its reply by less than this part of what the reply's other prompts do."""
 
-LITTLE = 1.0
-"""Nats a prompt, where the reply has no other prompts to compare with."""
+LITTLE = 0.1
+"""Nats a word that are no evidence: chance alone makes as much of a few long prompts."""
 
 FEW_OTHERS = 10
 AT_MOST = 300  # rows that a mean is taken over
@@ -296,10 +296,11 @@ class _Rest:
         counts, rows, anybody = self._of(number)
         seen = self._mean(alike[:AT_MOST], counts, len(rows), trigger) - anybody
         others = np.setdiff1d(rows, alike)[:AT_MOST]
-        usual = LITTLE / UNEXPLAINED
+        little = LITTLE * float(np.mean([len(self._sets[row]) for row in alike[:AT_MOST]]))
+        usual = little / UNEXPLAINED
         if len(others) >= FEW_OTHERS:
             usual = self._mean(others, counts, len(rows), trigger) - anybody
-        return seen / max(usual, LITTLE)
+        return seen / max(usual, little)
 
     def _of(self, number: int) -> tuple[Floats, Places, float]:
         """(rows of the reply that hold each word, these rows, what anybody's prompt says for it)"""
