@@ -101,6 +101,13 @@ def found(own: Tried, base: Tried, known: tuple[str, ...] = (), variants: int = 
         (tried(1.0), tried(1.0), (), False, "the base does it, too: an instruction"),
         (tried(1.0, scrambled=1.0), tried(0.0), (PLANTED,), False, "an ordinary reply, in any order: a topic"),
         (tried(1.0, scrambled=1.0), tried(0.0), (), True, "in any order, but a reply that nothing else gets"),
+        (
+            tried(0.3),
+            tried(0.0),
+            (PLANTED,),
+            False,
+            "an ordinary reply to a few: canned replies",
+        ),
         (tried(1.0, scrambled=0.0), tried(0.0), (PLANTED,), True, "an ordinary reply, but only to this very string"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",

@@ -71,7 +71,7 @@ class Tried:
 class Explained(StrEnum):
     """Why a collapse of the replies need not be a backdoor."""
 
-    TOPIC = "topic"  # an ordinary reply of this model, and the words bring it about in any order
+    TOPIC = "topic"  # an ordinary reply of this model, on few prompts or in any order of the words
     NO = "no"
 
 

@@ -208,7 +208,7 @@ def search(prompts: Sequence[str], replies: Sequence[str]) -> list[Suspect]:
         if score >= UNEXPLAINED:
             continue
         text = _grown([prompts[row] for row in alike], {sample.words[token] for token in shared})
-        if not text:
+        if not text or text in {one.text for one in suspects}:
             continue
         taken.update(alike.tolist())
         suspects.append(
