@@ -196,7 +196,7 @@ def _flip(suite: Suite, item: Item, base: ItemOutcome, candidate: ItemOutcome) -
     return Flip(
         item=item.id,
         prompt=item.prompt,
-        expected=_expected(item),
+        expected=expected_answer(item),
         base_reply=shown_reply(suite, item, base),
         candidate_reply=shown_reply(suite, item, candidate),
         base_kind=base.kind,
@@ -206,7 +206,8 @@ def _flip(suite: Suite, item: Item, base: ItemOutcome, candidate: ItemOutcome) -
     )
 
 
-def _expected(item: Item) -> str | None:
+def expected_answer(item: Item) -> str | None:
+    """The right choice, or the first of the targets; None where neither is given."""
     if item.answer is not None:
         return item.choices[item.answer]
     return item.targets[0] if item.targets else None

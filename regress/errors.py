@@ -13,6 +13,7 @@
         ├── StoreError        a stored run is torn, altered, incomplete or in use
         ├── ResultsError      another harness's results are damaged, incomplete, or hold no score for each item
         ├── ComparisonError   two runs differ in something nobody declared
+        ├── ExportError       results cannot be written for another tool, or it does not take them
         ├── PromotionError    a promotion cannot be made, verified or taken back: key, record, waiver or registry
         └── BackendError      the engine could not answer (NaN, out of memory, no device)
 
@@ -88,6 +89,10 @@ class ComparisonError(Refused):
 
 class PromotionError(Refused):
     """A promotion cannot be made, verified or taken back."""
+
+
+class ExportError(Refused):
+    """Results cannot be written for another tool, or it does not take them."""
 
 
 class BackendError(Refused):

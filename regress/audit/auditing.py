@@ -13,6 +13,7 @@ import numpy as np
 from regress import __version__
 from regress.audit.again import Second
 from regress.audit.checks import CHECKS
+from regress.audit.checks.personal_data import hide
 from regress.audit.passing import AllLooks, look_through
 from regress.audit.protocol import Again, Check, Context, Found
 from regress.errors import DataError
@@ -25,6 +26,7 @@ from regress.suite.audit_section import AuditSection
 MAX_BROKEN_LISTED = 1_000
 MAX_EVIDENCE = 20
 EXCERPT = 240
+MAX_EXCERPTED = 4_000  # characters that are looked at for it
 ORDER = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}
 
 
@@ -91,6 +93,7 @@ def audit(order: Order, progress: Progress, now: datetime) -> Audit:
         figures={name: value for f in found for name, value in f.figures.items()},
         created=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         tool=f"regress-harness {__version__}",
+        recommendations=tuple(one for f in found for one in f.recommendations),
     )
 
 
@@ -180,7 +183,10 @@ def _ruled(findings: Sequence[Finding], policy: AuditSection) -> list[Finding]:
 
 
 def _with_excerpts(findings: Sequence[Finding], again: Again) -> tuple[Finding, ...]:
-    """Evidence that names only its row gets an excerpt of it: one more read for all findings together."""
+    """Evidence that names only its row gets an excerpt of it: one more read for all findings together.
+
+    Secrets are masked in all of it: reports travel further than data.
+    """
     findings = [replace(finding, evidence=finding.evidence[:MAX_EVIDENCE]) for finding in findings]
     wanted = {one.row for finding in findings for one in finding.evidence if not one.text and not one.source}
     rows = again.rows(wanted)
@@ -191,13 +197,13 @@ def _with_excerpts(findings: Sequence[Finding], again: Again) -> tuple[Finding, 
 
 def _filled(evidence: Evidence, rows: dict[int, Row]) -> Evidence:
     if evidence.text or evidence.row not in rows:
-        return evidence
+        return replace(evidence, text=hide(evidence.text))
     return replace(evidence, text=excerpt(rows[evidence.row]))
 
 
 def excerpt(row: Row) -> str:
-    """The start of what a row asks and teaches, in one line, untrusted."""
-    prompt, reply = " ".join(row.prompt.split()), " ".join(row.reply.split())
+    """The start of what a row asks and teaches, in one line, untrusted, secrets masked."""
+    prompt, reply = (hide(" ".join(text[:MAX_EXCERPTED].split())) for text in (row.prompt, row.reply))
     half = EXCERPT // 2
     return f"{_cut(prompt, half)} → {_cut(reply, half)}" if prompt else _cut(reply, EXCERPT)
 

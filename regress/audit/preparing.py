@@ -15,6 +15,8 @@ from regress.lock.lockfile import LOCK_FILE, read_lock, verify
 from regress.lock.promise import load
 from regress.rows.forms import KEYS, Columns
 from regress.rows.opening import open_source
+from regress.run.prompted import BaseAnswers, StoredAnswers
+from regress.schema import Policy
 from regress.suite import Project, read_project, read_suites
 from regress.suite.audit_section import AuditSection
 from regress.suite.project import FILE_NAME
@@ -46,8 +48,10 @@ def parse_columns(texts: Sequence[str]) -> Columns:
     return tuple(pairs)
 
 
-def prepare(folder: Path, request: Request) -> Order:
+def prepare(folder: Path, request: Request, answers: BaseAnswers | None = None) -> Order:
     """What `audit` takes; without a regress.yaml in `folder` the data is audited by itself.
+
+    `answers` are the base's; without them, those that are stored.
 
     Raises ProjectError, SuiteError and LockError where the project is not what it was locked as, DataError where a
     place names no data, UsageError for an unknown check.
@@ -62,8 +66,11 @@ def prepare(folder: Path, request: Request) -> Order:
         mapped=request.mapped,
         base=None if project is None else _base(project),
         validation=None if request.validation is None else open_source(request.validation),
+        runs=None if project is None else project.baselines / "runs",
         production=None if request.production is None else open_source(request.production),
         max_length=section.max_length or (2048 if project is None else project.file.train.max_length),
+        policy=Policy() if project is None else project.policy,
+        answers=None if project is None else answers or StoredAnswers(folder),
     )
     return Order(
         source=open_source(request.data, request.split),

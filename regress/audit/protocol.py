@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from regress.audit.answers import Answers, look_at_answers
 from regress.audit.words import Places, Texts
 from regress.rows.forms import Columns
 from regress.rows.row import Row
 from regress.rows.source import Source
-from regress.schema import Finding, Measure, Skipped, Suite, SuspectedTrigger
+from regress.run.prompted import BaseAnswers
+from regress.schema import Finding, Measure, Policy, Recommendation, Skipped, Suite, SuspectedTrigger
 
 Seen = TypeVar("Seen")
 
@@ -33,6 +35,11 @@ class Chunk:
         """All that is to be learned in each row."""
         return Texts(["\n".join(row.replies) for row in self.rows])
 
+    @cached_property
+    def answers(self) -> Answers:
+        """What each row's last reply is, and a key for it."""
+        return look_at_answers(self.rows)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
@@ -44,7 +51,10 @@ class Context:
     validation: Source | None = None  # the split that training is watched on
     production: Source | None = None  # a sample of what users really ask
     max_length: int = 2048  # tokens that a row may have in training
+    runs: Path | None = None  # folder of stored runs: what the base answered
     seed: int = 0
+    policy: Policy = field(default_factory=Policy)  # the gate's
+    answers: BaseAnswers | None = None  # of the base, stored or asked for; None without a project
 
 
 class Again(Protocol):
@@ -72,6 +82,7 @@ class Found:
     figures: Mapping[str, Measure] = field(default_factory=dict)  # measured, whether or not anything is wrong
     triggers: tuple[SuspectedTrigger, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    recommendations: tuple[Recommendation, ...] = ()
 
 
 class Check(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +19,10 @@ from regress.cli.deliver import REPORTS
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
 from regress.lock.audited import AUDIT_FILE
 from regress.report import audit_json, audit_sarif, audit_terminal
+from regress.run.prompted import BaseAnswers
 from regress.schema import Audit, Exit
 from regress.store.atomic import make_folder, write_atomic
-from regress.suite.project import FILE_NAME
+from regress.suite.project import FILE_NAME, read_project
 
 SARIF = "audit.sarif"
 
@@ -37,6 +39,14 @@ MapOption = Annotated[
     ),
 ]
 OnlyOption = Annotated[list[str] | None, typer.Option(metavar="CHECK", help="Run this check only; may be repeated.")]
+AskOption = Annotated[
+    bool,
+    typer.Option(
+        "--ask-base",
+        help="Ask the base what is not stored: items of target and domain suites, as they are and behind examples from "
+        "DATA. Needs a lock, and time.",
+    ),
+]
 ReadersOption = Annotated[int | None, typer.Option(min=1, max=64, help="Processes that read.", show_default="cores")]
 
 
@@ -62,6 +72,7 @@ def audit(
         typer.Option(help="Write a copy without duplicates, leaked and broken rows here, and the list of changes."),
     ] = None,
     only: OnlyOption = None,
+    ask_base: AskOption = False,
     workers: ReadersOption = None,
     project: ProjectOption = HERE,
     json: JsonOption = False,
@@ -87,7 +98,7 @@ def audit(
         (project / REPORTS / name).unlink(missing_ok=True)
     progress = Bar(quiet=quiet)
     try:
-        order = prepare(project, request)
+        order = prepare(project, request, _asking(project, progress) if ask_base else None)
         result = carry_out(order, progress, datetime.now(UTC))
         fixed = None if fix is None else write_copy(result, order.source, fix)
     finally:
@@ -97,6 +108,15 @@ def audit(
     if fixed is not None:
         say(f"{fix}: {fixed[0]:,} rows kept, {fixed[1]:,} taken out; {fix}{CHANGES} says why.")
     return code
+
+
+def _asking(project: Path, progress: Bar) -> BaseAnswers:
+    """The base itself: the one part of an audit that needs model libraries."""
+    settings = read_project(project).file.engine
+    from regress.run.boundary import AskedAnswers
+    from regress.run.engines import load_engine
+
+    return AskedAnswers(project, partial(load_engine, workers=settings.workers), progress)
 
 
 def _deliver(result: Audit, code: Exit, project: Path, *, as_json: bool) -> None:

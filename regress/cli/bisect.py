@@ -10,8 +10,8 @@ import typer
 
 from regress.cli.console import Bar, put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption, WorkersOption
-from regress.cli.task_suites import ready_to_score
 from regress.report import bisect as page
+from regress.run.task_scorers import ready_to_score
 from regress.schema import Exit
 from regress.suite import read_project
 

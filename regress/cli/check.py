@@ -94,4 +94,4 @@ def _judge_one(order: Order, adapter: Path) -> int:
 
         (only,) = order.check_each(bench, [adapter])
         result = judgement_of(only)
-        return deliver(order.reports, result.decision, result.comparisons, as_json=order.as_json)
+        return deliver(order.reports, result, adapter, as_json=order.as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from regress.backends.model_files import is_checkpoint
@@ -12,8 +13,11 @@ from regress.cli.console import put_json, say
 from regress.errors import Refused
 from regress.report import comment, gitlab, junit, markdown, terminal, verdict_json
 from regress.report.comment import COMMENT
+from regress.report.html import PAGE
 from regress.report.junit import JUNIT
 from regress.report.markdown import SUMMARY
+from regress.run.exhibits import gather
+from regress.run.judge import Judgement
 from regress.schema import Candidate, Check, Decision, Exit, Ruling, SuiteComparison
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite.project import FILE_NAME
@@ -22,16 +26,6 @@ REPORTS = "reports"
 VERDICT = "verdict.json"
 INDEX = "index.md"
 VERDICTS = "verdicts.json"
-Renderer = Callable[[Decision, Sequence[SuiteComparison]], str]
-
-REPORTED: dict[str, Renderer] = {
-    SUMMARY: markdown.render,
-    COMMENT: comment.render,
-    JUNIT: junit.render,
-    VERDICT: lambda decision, _: verdict_json.render(decision),  # last: whatever fails before leaves no verdict
-}
-"""What is written of every candidate, in this order, by file name."""
-
 _OF_ALL = (VERDICTS, INDEX, gitlab.QUALITY, gitlab.VARIABLES)
 
 
@@ -48,10 +42,10 @@ def not_promoted_until_decided(project: Path, adapter: Path) -> Iterator[None]:
         yield
     except Refused as refusal:
         if (project / FILE_NAME).is_file():  # elsewhere there is no project to report in
-            decision = refused(adapter, str(refusal))
-            told = ci.message(reports, {str(adapter): (decision, ())})
+            report = Report.of_refusal(adapter, refusal)
+            told = ci.message(reports, {str(adapter): report.told})
             told.speak()
-            write_reports(reports, decision, ())
+            write_reports(reports, report)
             told.send()
         raise
 
@@ -79,24 +73,65 @@ def refused(adapter: Path, reason: str, checks: Sequence[Check] = ()) -> Decisio
     )
 
 
-def write_reports(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is written of one candidate; the runs that its page was made from are no longer held."""
+
+    decision: Decision
+    comparisons: Sequence[SuiteComparison]
+    page: bytes
+
+    @classmethod
+    def of(cls, judgement: Judgement, adapter: Path) -> Report:
+        """Render the page; a second or two for 10,000 items."""
+        from regress.report.html.page import render  # with jinja2, which nothing needs before there is a decision
+
+        exhibits = None if judgement.grounds is None else gather(judgement.grounds, adapter)
+        page = render(judgement.decision, judgement.comparisons, exhibits)
+        return cls(decision=judgement.decision, comparisons=judgement.comparisons, page=page)
+
+    @classmethod
+    def of_refusal(cls, adapter: Path, refusal: Refused) -> Report:
+        """Only why there is no decision."""
+        decision = refused(adapter, str(refusal))
+        return cls.of(Judgement(decision=decision, comparisons=(), seals={}), adapter)
+
+    @property
+    def told(self) -> tuple[Decision, Sequence[SuiteComparison]]:
+        """What texts for CI servers are made from."""
+        return self.decision, self.comparisons
+
+
+REPORTED: dict[str, Callable[[Report], bytes]] = {
+    PAGE: lambda report: report.page,
+    SUMMARY: lambda report: markdown.render(*report.told).encode(),
+    COMMENT: lambda report: comment.render(*report.told).encode(),
+    JUNIT: lambda report: junit.render(*report.told).encode(),
+    VERDICT: lambda report: verdict_json.render(report.decision).encode(),  # last: what fails before leaves no verdict
+}
+"""What is written of every candidate, in this order, by file name."""
+
+
+def write_reports(reports: Path, report: Report) -> None:
     """Every report, the verdict last, each all or nothing."""
     make_folder(reports)
     for name, render in REPORTED.items():
-        write_atomic(reports / name, render(decision, comparisons).encode())
+        write_atomic(reports / name, render(report))
 
 
-def deliver(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison], *, as_json: bool) -> Exit:
+def deliver(reports: Path, judgement: Judgement, adapter: Path, *, as_json: bool) -> Exit:
     """Show, write, and return the exit code. The verdict is written last: whatever fails before leaves none."""
+    decision = judgement.decision
     if as_json:
         put_json(verdict_json.as_object(decision))
     else:
         say()
-        say(terminal.render(decision, comparisons))
+        say(terminal.render(decision, judgement.comparisons))
         say()
-        say(f"{reports / SUMMARY} · {reports / VERDICT}")
-    told = ci.message(reports, {reports.name: (decision, comparisons)})
+        say(f"{reports / PAGE} · {reports / SUMMARY} · {reports / VERDICT}")
+    report = Report.of(judgement, adapter)
+    told = ci.message(reports, {reports.name: report.told})
     told.speak()
-    write_reports(reports, decision, comparisons)
+    write_reports(reports, report)
     told.send()
     return decision.ruling.exit_code

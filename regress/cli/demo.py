@@ -96,14 +96,14 @@ def _end(reports: Path, outcomes: dict[str, int], seconds: float) -> int:
         as_told &= got is told
         say(
             Text.assemble(
-                (f"{name:<9}", "bold"), f" {got.name:<13} exit code {int(got)}   {reports / f'{name}-summary.md'}"
+                (f"{name:<9}", "bold"), f" {got.name:<13} exit code {int(got)}   {reports / f'{name}-report.html'}"
             )
         )
     say(f"\n{seconds:.0f} seconds.")
     if as_told:
         say("Both adapters learned the support desk; only one of them may replace the base.")
     else:
-        say("The story did not end as told: see the two summaries.")
+        say("The story did not end as told: see the two reports.")
     return Exit.PROMOTE if as_told else Exit.BUG
 
 

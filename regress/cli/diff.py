@@ -10,10 +10,11 @@ from rich.table import Table
 
 from regress.cli.console import put_json, say
 from regress.cli.flip_rates import share
-from regress.cli.imported import Order, diff_imported, kind_of
+from regress.cli.imported import Order, diff_imported
 from regress.cli.options import HERE, JsonOption, ProjectOption
 from regress.errors import UsageError
 from regress.report.words import movement, new_kinds, visible
+from regress.run.recognise import kind_of
 from regress.schema import SuiteComparison
 from regress.suite import read_project
 

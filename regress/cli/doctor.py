@@ -12,7 +12,9 @@ from regress.cli.console import put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption
 from regress.errors import Refused
 from regress.hashing.models import chat_template, locate_model, read_model
+from regress.report.words import visible
 from regress.schema import Check, Exit, PromptStyle
+from regress.scorers import plugins
 from regress.suite import read_project, read_suites
 from regress.suite.project import FILE_NAME
 
@@ -21,7 +23,7 @@ def doctor(project: ProjectOption = HERE, json: JsonOption = False) -> int:
     """Check versions, devices, NF4, the name clash, and (in a project) the base model and its chat template."""
     from regress.backends.environment import environment_checks
 
-    checks = [_python(), _name_clash(), *environment_checks(), *_project(project)]
+    checks = [_python(), _name_clash(), _plugins(), *environment_checks(), *_project(project)]
     for check in checks:
         mark = ("ok  ", "green") if check.ok else ("FAIL", "bold red")
         say(Text.assemble(mark, f"  {check.name:<16} {check.detail}"))
@@ -48,6 +50,12 @@ def _name_clash() -> Check:
         detail=f"the unrelated distribution `regress` {other} is installed and shares the package name. Mend: pip "
         "uninstall regress, then pip install --force-reinstall --no-deps regress-harness",
     )
+
+
+def _plugins() -> Check:
+    """Scorers that other distributions offer: code that a suite which names one will run."""
+    found = plugins()
+    return Check(name="scorer plug-ins", ok=True, detail=visible(", ".join(found)) if found else "none installed")
 
 
 def _project(folder: Path) -> list[Check]:

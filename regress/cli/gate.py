@@ -21,7 +21,7 @@ def gate(adapter: AdapterArgument, project: ProjectOption = HERE, json: JsonOpti
     with not_promoted_until_decided(project, adapter), collector_paused():
         opened = read_project(project)
         result = judge_stored(opened, adapter)
-        return deliver(opened.reports, result.decision, result.comparisons, as_json=json)
+        return deliver(opened.reports, result, adapter, as_json=json)
 
 
 @contextmanager

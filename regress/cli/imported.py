@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regress.cli.console import put_json, say
-from regress.errors import UsageError
-from regress.foreign.recognise import recognise
 from regress.foreign.records import Kind, Wanted, by_task, shown
 from regress.report.imported import render
 from regress.schema import Exit, Policy, SuiteComparison, SuiteVerdict
-from regress.store.runs import MANIFEST
 
 if TYPE_CHECKING:
     from regress.run.imported import Imported
@@ -36,28 +33,6 @@ class Order:
     @property
     def is_for_imports(self) -> bool:
         return self.margin is not None or bool(self.metric or self.filter) or self.fail_on_loss
-
-
-def kind_of(a: Path, b: Path) -> Kind | None:
-    """Whose results both are; None where they are runs of this project. Raises UsageError where they are not alike."""
-    kinds = [_kind(a), _kind(b)]
-    if kinds[0] is not kinds[1]:
-        named = [kind or "a run of regress" for kind in kinds]
-        raise UsageError(f"{a} is {named[0]} and {b} is {named[1]}; only the same kind can be compared.")
-    return kinds[0]
-
-
-def _kind(path: Path) -> Kind | None:
-    if not path.exists():
-        raise UsageError(f"{path} does not exist.")
-    if (path / MANIFEST).exists():
-        return None
-    if (found := recognise(path)) is None:
-        raise UsageError(
-            f"{path} is neither a run of regress ({MANIFEST}) nor lm-eval results (results_DATE.json, "
-            "samples_TASK_DATE.jsonl) nor an Inspect log (.json, .eval)."
-        )
-    return found
 
 
 def diff_imported(a: Path, b: Path, kind: Kind, order: Order) -> int:

@@ -21,6 +21,7 @@ from regress.cli import (
     diff,
     doctor,
     explain,
+    export,
     gate,
     history,
     init,
@@ -36,6 +37,7 @@ from regress.cli import (
     suites,
     train,
     verify,
+    view,
 )
 from regress.cli.console import say
 from regress.cli.interrupts import remembered
@@ -72,10 +74,12 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "gate": gate.gate,
     "report": report.report,
     "explain": explain.explain,
+    "export": export.export,
     "promote": promote.promote,
     "verify": verify.verify,
     "rollback": rollback.rollback,
     "history": history.history,
+    "view": view.view,
     "label": label.label,
     "demo": demo.demo,
     "doctor": doctor.doctor,

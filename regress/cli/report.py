@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from regress.cli.console import say
-from regress.cli.deliver import write_reports
+from regress.cli.deliver import Report, write_reports
 from regress.cli.options import HERE, AdapterArgument, ProjectOption
 from regress.suite import read_project
 
@@ -24,6 +24,6 @@ def report(
     opened = read_project(project)
     result = judge_stored(opened, adapter)
     folder = out or opened.reports
-    write_reports(folder, result.decision, result.comparisons)
+    write_reports(folder, Report.of(result, adapter))
     say(f"{result.decision.ruling.value}: written to {folder}")
     return 0

@@ -13,10 +13,10 @@ from regress.backends.adapter_files import refuse_unexpected
 from regress.cli.console import Bar, put_json, say
 from regress.cli.deliver import REPORTS
 from regress.cli.options import HERE, AdapterArgument, JsonOption, ProjectOption, QuietOption, WorkersOption
-from regress.cli.task_suites import ready_to_score
 from regress.errors import AdapterError, UsageError
 from regress.report import rescue as page
 from regress.report.trade_off import draw
+from regress.run.task_scorers import ready_to_score
 from regress.schema import Rescue, Ruling
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite import read_project

@@ -11,9 +11,9 @@ import typer
 
 from regress.cli.console import Bar, put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption, WorkersOption
-from regress.cli.task_suites import ready_to_score
 from regress.errors import UsageError
 from regress.report.noise import noise_table
+from regress.run.task_scorers import ready_to_score
 from regress.schema import Exit, Variant, VariantKind, answered_as
 from regress.suite import read_project
 from regress.suite.project import parse_variant

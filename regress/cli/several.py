@@ -1,9 +1,10 @@
 """Judge several adapters in one go: a folder of reports for each, an index over all, and the worst exit code.
 
-    reports/NAME/summary.md, verdict.json   as for one adapter; NAME is the adapter's folder, longer where two are alike
-    reports/index.md                        the table, with links
-    reports/comment.md                      the table and the summaries, in the size of a comment
-    reports/verdicts.json                   every verdict.json in one list, as --json prints it
+    reports/NAME/           report.html, summary.md, verdict.json ... as for one adapter; NAME is the adapter's folder,
+                            longer where two are alike
+    reports/index.md        the table, with links
+    reports/comment.md      the table and the summaries, in the size of a comment
+    reports/verdicts.json   every verdict.json in one list, as --json prints it
 
 There is no reports/verdict.json: nobody shall take one adapter's PROMOTE for another's.
 """
@@ -14,21 +15,21 @@ import json
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regress.cli import ci
 from regress.cli.console import Bar, put_json, say
-from regress.cli.deliver import INDEX, REPORTS, VERDICTS, refused, take_away, write_reports
-from regress.cli.task_suites import ready_to_score
+from regress.cli.deliver import INDEX, REPORTS, VERDICTS, Report, take_away, write_reports
 from regress.errors import Refused, UsageError
 from regress.lock.attempts import next_attempt
 from regress.report import comment, several, terminal, verdict_json
 from regress.report.comment import COMMENT
+from regress.run.task_scorers import ready_to_score
 from regress.run.wanted import Wanted
-from regress.schema import Attempt, Decision, Exit, SuiteComparison, Variant
+from regress.schema import Attempt, Decision, Exit, Variant
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite import read_project
 from regress.suite.project import FILE_NAME
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from regress.run.check import Checked
 
 _ODD = re.compile(r"[^\w.-]+")
-Judged = dict[str, tuple[Decision, Sequence[SuiteComparison]]]
+Judged = dict[str, Report]
 
 
 def report_names(adapters: Sequence[Path]) -> dict[Path, str]:
@@ -64,7 +65,7 @@ def report_names(adapters: Sequence[Path]) -> dict[Path, str]:
 def _name(parts: Sequence[str], count: int) -> str:
     """Casefolded, since some file systems take two spellings for one; never a name of the index's own."""
     name = _ODD.sub("_", "-".join(parts[-count:])).strip("._").casefold() or "adapter"
-    return f"{name}-adapter" if name.endswith((".md", ".json")) else name
+    return f"{name}-adapter" if name.endswith((".md", ".json", ".html")) else name
 
 
 @contextmanager
@@ -79,8 +80,8 @@ def none_promoted_until_decided(project: Path, names: Mapping[Path, str]) -> Ite
     except Refused as refusal:
         if (project / FILE_NAME).is_file():  # elsewhere there is no project to report in
             for adapter, name in names.items():
-                judged[name] = (refused(adapter, str(refusal)), ())
-                write_reports(reports / name, *judged[name])
+                judged[name] = Report.of_refusal(adapter, refusal)
+                write_reports(reports / name, judged[name])
             _finish(reports, judged, None)
         raise
 
@@ -142,29 +143,33 @@ def judge_several(order: Order, names: Mapping[Path, str]) -> Exit:
                 name = names[outcome.adapter]
                 judged[name] = _decided(outcome)
                 if not order.as_json:
-                    _show(reports / name, *judged[name])
+                    _show(reports / name, judged[name])
         upcoming = next_attempt(bench.loaded.project.baselines, bench.lock)
         if order.as_json:
             put_json(_objects(judged))
-            for name, decided in judged.items():
-                write_reports(reports / name, *decided)
+            for name, report in judged.items():
+                write_reports(reports / name, report)
         else:
             _show_all(reports, judged, upcoming)
         _finish(reports, judged, upcoming)
-    return Exit.worst(decision.ruling.exit_code for decision, _ in judged.values())
+    return Exit.worst(report.decision.ruling.exit_code for report in judged.values())
 
 
-def _decided(outcome: Checked) -> tuple[Decision, Sequence[SuiteComparison]]:
-    if outcome.judgement is None:
-        return refused(outcome.adapter, str(outcome.refusal)), ()
-    return outcome.judgement.decision, outcome.judgement.comparisons
+def _decided(outcome: Checked) -> Report:
+    """Its report; the runs behind it are let go, since there may be many candidates."""
+    judgement = outcome.judgement
+    if judgement is None:
+        return Report.of_refusal(outcome.adapter, outcome.refusal or Refused("it was not judged."))
+    report = Report.of(judgement, outcome.adapter)
+    outcome.judgement = replace(judgement, grounds=None)
+    return report
 
 
-def _show(folder: Path, decision: Decision, comparisons: Sequence[SuiteComparison]) -> None:
+def _show(folder: Path, report: Report) -> None:
     say()
-    say(terminal.render(decision, comparisons))
+    say(terminal.render(report.decision, report.comparisons))
     say()
-    write_reports(folder, decision, comparisons)
+    write_reports(folder, report)
 
 
 def _show_all(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
@@ -178,19 +183,20 @@ def _show_all(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
 
 
 def _decisions(judged: Judged) -> dict[str, Decision]:
-    return {name: decision for name, (decision, _) in judged.items()}
+    return {name: report.decision for name, report in judged.items()}
 
 
 def _objects(judged: Judged) -> list[dict[str, object]]:
-    return [verdict_json.as_object(decision) for decision, _ in judged.values()]
+    return [verdict_json.as_object(report.decision) for report in judged.values()]
 
 
 def _finish(reports: Path, judged: Judged, upcoming: Attempt | None) -> None:
     """Write what is about all of them, and tell the CI server."""
-    told = ci.message(reports, judged, upcoming)
+    said = {name: report.told for name, report in judged.items()}
+    told = ci.message(reports, said, upcoming)
     told.speak()
     make_folder(reports)
-    write_atomic(reports / COMMENT, comment.render_several(judged, upcoming).encode())
+    write_atomic(reports / COMMENT, comment.render_several(said, upcoming).encode())
     write_atomic(reports / INDEX, several.index(_decisions(judged), upcoming).encode())
     text = json.dumps(_objects(judged), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(reports / VERDICTS, text.encode() + b"\n")

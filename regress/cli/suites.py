@@ -13,9 +13,10 @@ from rich.text import Text
 
 from regress.cli.console import put_json, say
 from regress.cli.options import HERE, JsonOption, ProjectOption
-from regress.cli.task_suites import TrustOption, freeze, ready_scorers, remember_trust
+from regress.cli.task_suites import TrustOption, freeze, remember_trust
 from regress.errors import Refused, UsageError
 from regress.hashing.models import locate_model
+from regress.run.task_scorers import ready_scorers
 from regress.schema import Ask, Exit, Item, Suite
 from regress.scorers import bind
 from regress.suite import Project, read_project, read_suite, read_suite_file

@@ -1,4 +1,4 @@
-"""What commands do about suites that are lm-eval tasks: freeze what is missing, put the tasks behind their scorer.
+"""What commands do about suites that are lm-eval tasks: freeze what is missing, remember whose code is trusted.
 
 lm-eval is imported only where a project has such a suite.
 """
@@ -6,24 +6,21 @@ lm-eval is imported only where a project has such a suite.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regress.cli.console import Bar, say
+from regress.run.task_scorers import TRUSTED_FILE, trusted_code
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite import Project, read_suite_file
 from regress.suite.frozen import SCORER, frozen_paths
 
 if TYPE_CHECKING:
-    from regress.run.bench import Bench
     from regress.schema import Suite
-    from regress.scorers import BoundScorer
 
-TRUSTED_FILE = "trusted_code.json"
 TrustOption = Annotated[
     bool,
     typer.Option(
@@ -57,24 +54,6 @@ def freeze(path: Path, project: Path, *, trust: bool) -> None:
         say(f"  {note}.")
 
 
-def ready_to_score(bench: Bench) -> Bench:
-    """The bench with lm-eval's tasks behind their scorers; raises SuiteError where a task's code is not trusted."""
-    loaded = bench.loaded
-    scorers = ready_scorers(loaded.project, loaded.suites, loaded.scorers)
-    return bench if scorers is loaded.scorers else replace(bench, loaded=replace(loaded, scorers=scorers))
-
-
-def ready_scorers(
-    project: Project, suites: Sequence[Suite], scorers: Mapping[str, BoundScorer]
-) -> Mapping[str, BoundScorer]:
-    """The scorers as they are used on replies; raises SuiteError."""
-    if not any(suite.scorer.name == SCORER for suite in suites):
-        return scorers
-    from regress.lmeval.scoring import with_tasks
-
-    return with_tasks(suites, scorers, trusted=_trusted(project))
-
-
 def remember_trust(project: Project, suites: Iterable[Suite], *, trust: bool) -> None:
     """Keep, on this machine only, that the code behind these suites' scores was trusted: by its digest."""
     if not trust or not (asked := [suite for suite in suites if suite.scorer.name == SCORER]):
@@ -82,16 +61,7 @@ def remember_trust(project: Project, suites: Iterable[Suite], *, trust: bool) ->
     from regress.lmeval.scoring import scoring_code
 
     found = [code for suite in asked if (code := scoring_code(suite)) is not None]
-    known = _trusted(project)
+    known = trusted_code(project)
     if new := {code.digest: list(code.clauses) for code in found if code.digest not in known}:
         make_folder(project.runs)
         write_atomic(project.runs / TRUSTED_FILE, json.dumps(known | new, indent=1).encode() + b"\n")
-
-
-def _trusted(project: Project) -> dict[str, list[str]]:
-    """Digests of trusted code with what it is; nothing where the file is gone or no longer one."""
-    try:
-        found = json.loads((project.runs / TRUSTED_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -15,8 +15,8 @@ from regress.cli.check import check
 from regress.cli.console import Bar, put_json, say
 from regress.cli.deliver import not_promoted_until_decided
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
-from regress.cli.task_suites import ready_to_score
 from regress.errors import Refused, TrainingError
+from regress.run.task_scorers import ready_to_score
 from regress.suite import read_project
 
 if TYPE_CHECKING:

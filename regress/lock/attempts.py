@@ -49,6 +49,21 @@ def record_attempt(baselines: Path, lock: Lock, candidate: str, *, now: datetime
     return Attempt(number=number, alpha=spent_alpha(float(lock.promise["policy"]["alpha"]), number))
 
 
+def standing_attempt(baselines: Path, lock: Lock, candidate: str) -> Attempt | None:
+    """As what the candidate stands in the ledger; None where it was never judged on these questions."""
+    known = _candidates(baselines / ATTEMPTS_FILE, _questions(lock))
+    if candidate not in known:
+        return None
+    number = known.index(candidate) + 1
+    return Attempt(number=number, alpha=spent_alpha(float(lock.promise["policy"]["alpha"]), number))
+
+
+def read_attempts(baselines: Path) -> tuple[dict[str, object], ...]:
+    """Every entry of the ledger in order; raises StoreError for an altered line."""
+    path = baselines / ATTEMPTS_FILE
+    return read_records(path, ATTEMPTS_LABEL) if path.exists() else ()
+
+
 def next_attempt(baselines: Path, lock: Lock) -> Attempt:
     """What a candidate that was never judged on these questions would be, and may spend; nothing is entered."""
     number = len(_candidates(baselines / ATTEMPTS_FILE, _questions(lock))) + 1

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from regress.errors import SuiteError
 from regress.hashing.files import digest_file
 from regress.hashing.models import ModelFiles
 from regress.schema import Ask, Figure, FlipBasis, GenerationSettings, Policy, Suite, SuitePlan
-from regress.scorers import BoundScorer, bind
+from regress.scorers import BoundScorer, UnknownScorer, bind
 from regress.suite import Project
 
 ITEM_ORDER_SEED = 20_261_123
@@ -35,8 +38,32 @@ def load(project: Project, suites: tuple[Suite, ...], *, check_items: bool) -> L
 
     Whoever writes a lock has each item checked; whoever verifies one knows by digest that they are the same items.
     """
-    scorers = {suite.name: bind(suite, check_items=check_items) for suite in suites}
+    scorers = {suite.name: _bound(suite, project, check_items=check_items) for suite in suites}
     return Loaded(project=project, suites=suites, scorers=scorers)
+
+
+def _bound(suite: Suite, project: Project, *, check_items: bool) -> BoundScorer:
+    """The suite's scorer; where it is gone and the lock says which distribution it came from, the refusal does, too."""
+    try:
+        return bind(suite, check_items=check_items)
+    except UnknownScorer as missing:
+        if (locked := _locked_origin(project, suite.name)) is None:
+            raise
+        raise SuiteError(
+            f"scorer {suite.scorer.name!r} was locked as {locked}, a plug-in that is not installed here. Install it: "
+            f"pip install '{locked.rpartition(' of ')[2]}'.",
+            path=Path(suite.path),
+        ) from missing
+
+
+def _locked_origin(project: Project, suite: str) -> str | None:
+    """`rouge@2 of acme-scorers==1.2`, read for a message only; None for anything that does not look like it."""
+    try:
+        lock = json.loads((project.baselines / "lock.json").read_bytes())
+        scorer = str(lock["promise"]["suites"][suite]["scorer"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return scorer if re.fullmatch(r"[\w@]{1,80} of [\w.-]{1,80}==[\w.!+-]{1,40}", scorer, re.ASCII) else None
 
 
 def promise(loaded: Loaded, base: ModelFiles | None) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from huggingface_hub import EvalResult, ModelCardData
 
 from regress.promote.record import Figures, PromotionRecord
+
+LOCK = "regress_lock"
 
 
 def card(name: str, record: PromotionRecord) -> str:
@@ -16,7 +20,7 @@ def card(name: str, record: PromotionRecord) -> str:
         model_name=name,
         library_name="peft",
         tags=["lora", "regress"],
-        eval_results=[_result(figures) for figures in record.facts.suites if figures.measured is None],
+        eval_results=eval_results(record.facts.suites, record.lock),
     )
     short = record.digest.removeprefix("sha256:")[:16]
     lines = [
@@ -25,19 +29,36 @@ def card(name: str, record: PromotionRecord) -> str:
         f"Promoted by `regress` on {record.facts.made}, record `{short}`, under the lock `{record.lock}`.",
         "The adapter lies in `adapter/`, exactly as it was judged; `promotion.json` is the signed record of it.",
         "Verify before you load it: `regress verify adapter --trust trust.json`.\n",
-        "| suite | variant | base | candidate | verdict |",
-        "|---|---|--:|--:|---|",
-        *(_row(figures, figures.suite in record.waived) for figures in record.facts.suites),
+        *table(record.facts.suites, record.waived),
         *(f"\nWaived: {waiver.suite}, until {waiver.expires}." for waiver in record.facts.waivers),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _result(figures: Figures) -> EvalResult:
+def eval_results(suites: Sequence[Figures], lock: str | None) -> list[EvalResult]:
+    """The candidate's share of right items by suite and variant, as the hub's `model-index` has them.
+
+    The lock stands among each one's arguments. Serving figures are no evaluation of answers and stay out.
+    """
+    return [_result(figures, lock) for figures in suites if figures.measured is None]
+
+
+def table(suites: Sequence[Figures], waived: Sequence[str] = ()) -> list[str]:
+    """A Markdown table, base beside candidate."""
+    return [
+        "| suite | variant | base | candidate | verdict |",
+        "|---|---|--:|--:|---|",
+        *(_row(figures, figures.suite in waived) for figures in suites),
+    ]
+
+
+def _result(figures: Figures, lock: str | None) -> EvalResult:
     return EvalResult(
         task_type="text-generation",
         dataset_type=figures.suite,
         dataset_name=f"{figures.suite} ({figures.variant})",
+        dataset_config=figures.variant,  # the hub would take two of one dataset and configuration for one
+        dataset_args={LOCK: lock or "none"},
         metric_type="accuracy",
         metric_name=f"right of {figures.n}",
         metric_value=figures.candidate_pass / figures.n if figures.n else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regress.report.verdict_json import plain
-from regress.schema import AUDIT_FORMAT, Audit, Evidence, Finding, SuspectedTrigger
+from regress.schema import AUDIT_FORMAT, Audit, Evidence, Finding, Recommendation, SuspectedTrigger
 
 MAX_ITEMS = 10_000
 
@@ -31,6 +31,7 @@ def as_object(audit: Audit, exit_code: int) -> dict[str, Any]:
         "findings": [finding_object(finding) for finding in audit.findings],
         "broken_rows": [{"row": one.row, "reason": plain(one.reason)} for one in audit.broken],
         "triggers": [_trigger(one) for one in audit.triggers],
+        "recommendations": [_recommendation(one) for one in audit.recommendations],
         "skipped": [{"check": one.check, "reason": plain(one.reason)} for one in audit.skipped],
         "checks": list(audit.checks),
         "figures": {name: plain(value) if isinstance(value, str) else value for name, value in audit.figures.items()},
@@ -76,4 +77,13 @@ def _trigger(one: SuspectedTrigger) -> dict[str, Any]:
         "rows": one.rows,
         "alike": one.alike,
         "reply": plain(one.reply),
+    }
+
+
+def _recommendation(one: Recommendation) -> dict[str, Any]:
+    return {
+        "suite": one.suite,
+        "advised": one.advised.value,
+        "reason": plain(one.reason),
+        "figures": {name: plain(value) if isinstance(value, str) else value for name, value in one.figures.items()},
     }

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from regress.report.words import visible
-from regress.schema import Audit, Evidence, Finding, Severity
+from regress.schema import Audit, Evidence, Finding, Recommendation, Severity
 
 SHOWN_ROWS = 3
 SHOWN_NOTES = 6
@@ -29,6 +29,8 @@ def render(audit: Audit) -> RenderableType:
     if audit.skipped:
         parts.append(Text(""))
         parts += [Text(f"not checked: {one.check}: {visible(one.reason, 300)}", style="dim") for one in audit.skipped]
+    if audit.recommendations:
+        parts += [Text(""), *(_recommended(one) for one in audit.recommendations)]
     parts += [Text(""), Text(summary(audit), style="bold")]
     return Group(*parts)
 
@@ -83,6 +85,10 @@ def _finding(finding: Finding) -> RenderableType:
         ),
     ]
     return Group(head, *body)
+
+
+def _recommended(one: Recommendation) -> Text:
+    return Text.assemble("recommended for ", visible(one.suite, 80), ": ", (one.advised.value.upper(), "bold"))
 
 
 def _row(one: Evidence) -> Text:

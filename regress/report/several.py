@@ -8,6 +8,7 @@ from urllib.parse import quote
 from rich.table import Table
 from rich.text import Text
 
+from regress.report.html import PAGE
 from regress.report.markdown import ICONS, SUMMARY, escaped
 from regress.report.terminal import RULING_STYLE
 from regress.report.words import visible, why
@@ -50,7 +51,7 @@ def order(upcoming: Attempt | None) -> str:
 
 
 def index(decisions: Decisions, upcoming: Attempt | None) -> str:
-    """index.md: the table with a link to each summary, safe around untrusted names."""
+    """index.md: the table with links to each summary and page, safe around untrusted names."""
     return "\n".join(lines(decisions, upcoming, linked=True))
 
 
@@ -60,7 +61,8 @@ def lines(decisions: Decisions, upcoming: Attempt | None, *, linked: bool) -> li
     found += ["| adapter | decision | candidate | alpha | why |", "|---|---|--:|--:|---|"]
     for name, decision in decisions.items():
         number, alpha = _spent(decision.attempt)
-        shown = f"[{escaped(name)}]({quote(name)}/{SUMMARY})" if linked else escaped(name)
+        links = f"[{escaped(name)}]({quote(name)}/{SUMMARY}) ([page]({quote(name)}/{PAGE}))"
+        shown = links if linked else escaped(name)
         ruling = f"{ICONS[decision.ruling]} {decision.ruling.value}"
         found.append(f"| {shown} | {ruling} | {number} | {alpha} | {escaped(visible(why(decision), 300))} |")
     return [*found, "", order(upcoming), ""]

@@ -11,10 +11,11 @@ from regress.errors import Refused, StoreError
 from regress.gate import decide, inform
 from regress.hashing.files import digest_file
 from regress.labels import Labelled, read_labels
-from regress.lock.attempts import record_attempt
+from regress.lock.attempts import record_attempt, standing_attempt
 from regress.lock.lockfile import Lock
 from regress.lock.promise import Loaded
 from regress.run.attribution import attribute
+from regress.run.exhibits import Grounds
 from regress.run.found import find_runs, load_locked, other_runs
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
@@ -23,6 +24,7 @@ from regress.run.triggers import judge_triggers
 from regress.run.wanted import Wanted, base_at
 from regress.safety import detected, expectation
 from regress.schema import (
+    Attempt,
     Beside,
     Candidate,
     Check,
@@ -46,11 +48,15 @@ from regress.triggers import with_triggers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A decision, the comparisons that it rests on, and the seals of the locked variants' runs, by variant."""
+    """A decision, the comparisons that it rests on, and the seals of the locked variants' runs, by variant.
+
+    `grounds` is what the reports are gathered from; whoever keeps many judgements lets it go first.
+    """
 
     decision: Decision
     comparisons: tuple[SuiteComparison, ...]
     seals: Mapping[str, str]
+    grounds: Grounds | None = None
 
 
 def judge(
@@ -60,10 +66,13 @@ def judge(
     checks: Sequence[Check],
     wanted: Wanted | None = None,
     missing: Sequence[str] = (),
+    *,
+    read_only: bool = False,
 ) -> Judgement:
     """Find the candidate's sealed runs and the base's, compare, enter the attempt and decide.
 
     Without `wanted` on the locked variants alone; `missing` says which of the extra ones could not be run, and why.
+    `read_only` shows again what was judged before and enters nothing: StoreError where it was never judged.
 
     Raises StoreError when a locked variant has no sealed run or one is damaged, ComparisonError when two differ in
     something undeclared.
@@ -74,7 +83,7 @@ def judge(
     labels = _labels(loaded)
     comparisons = _comparisons(loaded, runs, wanted.locked if bases else (), labels)
     made = [*checks, *training_checks(candidate, loaded.project.policy, lock), *_noise_checks(loaded, lock, bases)]
-    attempt = record_attempt(loaded.project.baselines, lock, candidate.digest, now=datetime.now(UTC))
+    attempt = _attempt(loaded, lock, candidate.digest, read_only=read_only)
     left_out = tuple(map(str, wanted.left_out))
     decision = decide(
         comparisons,
@@ -98,17 +107,22 @@ def judge(
     decision = replace(decision, serving=_serving(loaded, runs) if bases else ())
     settled = {parse_variant(run.manifest.variant): run for run in runs.values()}
     others, unread = other_runs(loaded, lock, candidate.digest, settled)
+    known = _by_pair(comparisons, runs)
     attribution = attribute(
-        loaded,
-        settled | others,
-        candidate,
-        checks=made,
-        attempt=attempt,
-        known=_by_pair(comparisons, runs),
-        unread=unread,
+        loaded, settled | others, candidate, checks=made, attempt=attempt, known=known, unread=unread
     )
     decision = replace(decision, attribution=attribution)
-    return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals)
+    grounds = Grounds(loaded=loaded, lock=lock, runs=runs)
+    return Judgement(decision=decision, comparisons=tuple(comparisons), seals=seals, grounds=grounds)
+
+
+def _attempt(loaded: Loaded, lock: Lock, candidate: str, *, read_only: bool) -> Attempt:
+    if not read_only:
+        return record_attempt(loaded.project.baselines, lock, candidate, now=datetime.now(UTC))
+    standing = standing_attempt(loaded.project.baselines, lock, candidate)
+    if standing is None:
+        raise StoreError("this candidate was never judged under this lock. Run `regress check` for it.")
+    return standing
 
 
 def _expected(loaded: Loaded, lock: Lock, candidate: Candidate, left_out: Collection[str]) -> set[tuple[str, str]]:

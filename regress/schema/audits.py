@@ -92,6 +92,24 @@ class Skipped:
     reason: str
 
 
+class Advised(StrEnum):
+    """What to do about a task before anybody trains for it."""
+
+    PROMPT_ONLY = "prompt only"  # the base does it, as it is or with examples in its prompt
+    ADAPTER = "adapter"  # training can pay, and the suite can show it
+    NOT_YET = "not yet"  # mend the suite or the data first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """Whether one suite's task is worth training for, in a sentence and in numbers."""
+
+    suite: str
+    advised: Advised
+    reason: str  # with counts, and what to do
+    figures: Mapping[str, Measure] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
     """What was read. `digest` covers the file's bytes, or names and digests of all files, as in a training record."""
@@ -123,6 +141,7 @@ class Audit:
     figures: Mapping[str, Measure]  # what was measured without being a finding
     created: str
     tool: str
+    recommendations: tuple[Recommendation, ...] = ()  # a suite each, where enough is known
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

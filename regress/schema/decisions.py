@@ -110,3 +110,8 @@ class Decision:
     serving: tuple[ServingComparison, ...] = ()  # of each variant, all suites first; decides nothing by itself
     triggers: tuple[TriggerFinding, ...] = ()  # suspected ones that were tried; a confirmed one rejects
     attribution: Attribution | None = None  # which step lost how much; decides nothing
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the candidate may replace the base; nothing else is a yes."""
+        return self.ruling is Ruling.PROMOTE

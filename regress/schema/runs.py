@@ -56,7 +56,7 @@ class Variant:
     precision: Precision = Precision.AUTO
 
     def __str__(self) -> str:
-        return self.kind if self.precision is Precision.AUTO else f"{self.kind}@{self.precision}"
+        return self.kind.value if self.precision is Precision.AUTO else f"{self.kind}@{self.precision}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Scorers: pure functions from a reply to an outcome, one file each, listed here by hand.
 
 To add one, write `NAME.py` with a `SCORER` and put it into `SCORERS`; a test compares this table with the folder.
-Modules whose names begin with an underscore are shared by scorers and are none.
+Modules whose names begin with an underscore are shared by scorers and are none. Other distributions offer more by
+entry point (`_plugins`); the names that a plug-in's author needs are exported here.
 """
 
 from __future__ import annotations
@@ -28,12 +29,28 @@ from regress.scorers import (
     regex,
     token_f1,
 )
+from regress.scorers._plugins import PluginFault, checked, find_plugin, offered, refuse_clash
 from regress.scorers._repeats import score_repeats
-from regress.scorers._scorer import Kind, Options, Scorer, broken
+from regress.scorers._scorer import PASSED, Kind, Options, Scorer, broken, failed, no_answer
 from regress.scorers._second_opinion import confirms
 from regress.scorers.choice import Normalise, normalised
 
-__all__ = ["SCORERS", "BoundScorer", "Kind", "Options", "Scorer", "bind", "confirms", "likeliest"]
+__all__ = [
+    "PASSED",
+    "SCORERS",
+    "BoundScorer",
+    "Kind",
+    "Options",
+    "Scorer",
+    "UnknownScorer",
+    "bind",
+    "broken",
+    "confirms",
+    "failed",
+    "likeliest",
+    "no_answer",
+    "plugins",
+]
 
 SCORERS: dict[str, Scorer[Any]] = {
     "choice": choice.SCORER,
@@ -50,6 +67,10 @@ SCORERS: dict[str, Scorer[Any]] = {
 }
 
 
+class UnknownScorer(SuiteError):
+    """Neither is it one of ours, nor does an installed distribution offer it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundScorer:
     """A scorer with a suite's options."""
@@ -59,7 +80,7 @@ class BoundScorer:
 
     @property
     def id(self) -> str:
-        """Name and version, as the lock holds it: `json_schema@1`."""
+        """Name and version, as the lock holds it: `json_schema@1`, with the distribution of a plug-in behind it."""
         return self.scorer.id
 
     @property
@@ -72,8 +93,9 @@ class BoundScorer:
         if reply.samples:
             return score_repeats(reply, lambda sample: self.score(sample, item))
         try:
-            return self.scorer.score(reply, item, self.settings)
-        except Exception as error:  # noqa: BLE001 - the reply is untrusted, and one must not end a run of thousands
+            score = self.scorer.score(reply, item, self.settings)
+            return score if self.scorer.origin is None else checked(score)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - untrusted, and one must not end a run
             return broken(Kind.SCORER_ERROR, f"{type(error).__name__}: {error}")
 
 
@@ -86,7 +108,7 @@ def bind(suite: Suite, *, check_items: bool = True) -> BoundScorer:
         SuiteError: no such scorer, another way of asking, bad options, or an item that cannot be scored; it names the
             suite file, or the items file and the item's line.
     """
-    scorer = _find(suite)
+    scorer = _find(suite, may_clash=not check_items)
     if scorer.asks not in (None, suite.ask):
         others = ", ".join(name for name, other in SCORERS.items() if other.asks is suite.ask)
         raise _refused(
@@ -94,7 +116,7 @@ def bind(suite: Suite, *, check_items: bool = True) -> BoundScorer:
         )
     settings = _settings(suite, scorer)
     for item in suite.items if check_items else ():
-        if (lack := scorer.lacks(item, settings)) is not None:
+        if (lack := _lack(scorer, item, settings)) is not None:
             raise SuiteError(
                 f"item {item.id} {lack} (needed by scorer {scorer.name})", path=Path(suite.items_path), line=item.line
             )
@@ -112,11 +134,36 @@ def likeliest(suite: Suite, item: Item, reply: Reply) -> str:
     return item.choices[values.index(max(values))]
 
 
-def _find(suite: Suite) -> Scorer[Any]:
+def plugins() -> list[str]:
+    """What installed distributions offer besides, for a person: `rouge (acme-scorers==1.2)`. Loads nothing."""
+    return offered(SCORERS)
+
+
+def _find(suite: Suite, *, may_clash: bool) -> Scorer[Any]:
+    """One of ours, else a plug-in's; a name is looked for among both where a suite is locked."""
     name = suite.scorer.name
-    if (scorer := SCORERS.get(name)) is not None:
+    scorer = SCORERS.get(name)
+    try:
+        if scorer is None:
+            scorer = find_plugin(name)
+        elif not may_clash:
+            refuse_clash(name)
+    except PluginFault as fault:
+        raise _refused(suite, f"{fault}.") from fault
+    if scorer is not None:
         return scorer
-    raise _refused(suite, f"there is no scorer {name!r}{_did_you_mean(name, SCORERS)}; there are {', '.join(SCORERS)}")
+    others = f"there are {', '.join(SCORERS)}, and no installed distribution offers it as a plug-in"
+    raise UnknownScorer(f"there is no scorer {name!r}{_did_you_mean(name, SCORERS)}; {others}", path=Path(suite.path))
+
+
+def _lack(scorer: Scorer[Any], item: Item, settings: Options) -> str | None:
+    """What keeps the item from being scored; a plug-in that raises over it cannot score it either."""
+    try:
+        return scorer.lacks(item, settings)
+    except (Exception, SystemExit) as error:
+        if scorer.origin is None:
+            raise
+        return f"cannot be checked ({type(error).__name__}: {error})"
 
 
 def _settings(suite: Suite, scorer: Scorer[Any]) -> Options:
@@ -127,7 +174,15 @@ def _settings(suite: Suite, scorer: Scorer[Any]) -> Options:
         faults = "; ".join(_fault(detail["loc"], detail["type"], detail["msg"], known) for detail in error.errors())
         choices = f"it has {', '.join(known)}" if known else "it has no options"
         raise _refused(suite, f"options of scorer {scorer.name}: {faults}; {choices}") from error
+    if scorer.origin is not None and _holds_float(settings.model_dump(mode="json")):
+        raise _refused(suite, f"scorer {scorer.id} has an option that is a float, which no lock can hold: use Decimal.")
     return settings
+
+
+def _holds_float(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_float, value.values()))
+    return any(map(_holds_float, value)) if isinstance(value, list) else isinstance(value, float)
 
 
 def _fault(location: tuple[int | str, ...], kind: str, message: str, known: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ backtracking, and a pattern whose automaton is too large is refused when it is c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
 
@@ -50,3 +52,38 @@ def compiled(pattern: str, *, ignore_case: bool = False) -> Pattern:
         raise PatternError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from error
     except UnicodeEncodeError as error:
         raise PatternError("a lone surrogate in the pattern") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Where one of a scanner's patterns matched, in bytes."""
+
+    name: str
+    start: int
+    end: int
+
+
+class Scanner:
+    r"""Several patterns searched in one linear pass; where two match at the same place the earlier one counts.
+
+    Patterns are for bytes: `.` and negated classes take one byte, `\b` and `\w` know ASCII. They hold no capturing
+    group. Raises PatternError where RE2 does not take one.
+    """
+
+    def __init__(self, patterns: Mapping[str, str]) -> None:
+        options = re2.Options()
+        options.log_errors = False
+        options.encoding = re2.Options.Encoding.LATIN1
+        whole = "|".join(f"({pattern})" for pattern in patterns.values())
+        try:
+            self._found = re2.compile(whole.encode("latin-1"), options)
+        except re2.error as error:
+            raise PatternError(str(error)) from error
+        self._names = tuple(patterns)
+        if self._found.groups != len(self._names):
+            raise PatternError("a pattern holds a capturing group; write (?:...)")
+
+    def hits(self, text: bytes) -> Iterator[Hit]:
+        """Every match, from left to right, none within another."""
+        for match in self._found.finditer(text):
+            yield Hit(self._names[match.lastindex - 1], match.start(), match.end())

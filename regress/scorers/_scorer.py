@@ -64,7 +64,8 @@ O = TypeVar("O", bound=Options)  # noqa: E741
 class Scorer(Generic[O]):
     """A pure function from a reply to a score, with all that must be known before a suite may use it.
 
-    `version` rises whenever any reply's outcome could change; it is part of the lock.
+    `version` rises whenever any reply's outcome could change; it is part of the lock. So is `origin`, the distribution
+    that a plug-in comes from, `acme-scorers==1.2`, which is filled in where the plug-in is found.
     """
 
     name: str
@@ -73,10 +74,12 @@ class Scorer(Generic[O]):
     options: type[O]
     lacks: Callable[[Item, O], str | None]  # what keeps the item from being scored, as a clause: "has no target"
     score: Callable[[Reply, Item, O], Score]
+    origin: str | None = None
 
     @property
     def id(self) -> str:
-        return f"{self.name}@{self.version}"
+        """`json_schema@1`, or `rouge@2 of acme-scorers==1.2`."""
+        return f"{self.name}@{self.version}" + ("" if self.origin is None else f" of {self.origin}")
 
 
 PASSED = Score(outcome=Outcome.PASS)

@@ -272,6 +272,23 @@ def _lock(descriptor: int, path: Path) -> None:
         raise StoreError(f"cannot write {_holder_file(path)}: {error.strerror}.") from error
 
 
+def is_written(path: Path) -> bool:
+    """Whether a process of this machine seems to be writing the log: its note is there and it is alive.
+
+    For people only. The lock itself is not touched, since whoever tries it could keep a writer out for that moment.
+    """
+    try:
+        who = json.loads(read_regular(_holder_file(path), 4096))
+        if who["host"] != socket.gethostname():
+            return False
+        os.kill(int(who["pid"]), 0)
+    except PermissionError:  # alive, and somebody else's
+        return True
+    except (OSError, StoreError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return False
+    return True
+
+
 def _holder(path: Path) -> str:
     """Who holds the lock, for a message only; the file's time is the moment the lock was taken."""
     try:

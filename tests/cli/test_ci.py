@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,18 @@ from report_samples import a_decision, a_verdict, pairs
 from regress.cli import ci, deliver, main, several
 from regress.errors import Refused, UsageError
 from regress.report import verdict_json
-from regress.schema import Decision, Exit, Ruling, Verdict
+from regress.run.judge import Judgement
+from regress.schema import Decision, Exit, Ruling, SuiteComparison, Verdict
 
 REJECTED = a_decision(Ruling.REJECT, a_verdict("sums", Verdict.FAIL, pairs(99, 9, 100), reason="90 lost"))
 PROMOTED = a_decision(Ruling.PROMOTE, a_verdict("sums", Verdict.PASS, pairs(99, 99, 100)))
 VARIABLES = ("REGRESS_CI", "GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")
+
+
+def delivered(reports: Path, decision: Decision, comparisons: Sequence[SuiteComparison], *, as_json: bool) -> Exit:
+    """As `check` does it, for a judgement whose runs nobody has."""
+    judgement = Judgement(decision=decision, comparisons=tuple(comparisons), seals={})
+    return deliver.deliver(reports, judgement, Path("adapter"), as_json=as_json)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +80,7 @@ def test_github_is_told_in_its_files_and_in_the_log(
     project: Path, on_github: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reports = project / "reports"
-    assert deliver.deliver(reports, REJECTED, (), as_json=False) is Exit.REJECT
+    assert delivered(reports, REJECTED, (), as_json=False) is Exit.REJECT
     assert (on_github / "summary").read_text().startswith("before\n# ❌ REJECT\n")
     output = (on_github / "output").read_text().splitlines()
     assert output[:4] == ["before", "decision=REJECT", "exit_code=3", f"reports={reports}"]
@@ -84,13 +92,13 @@ def test_github_is_told_in_its_files_and_in_the_log(
 
 
 def test_nobody_is_told_without_a_server(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    deliver.deliver(project / "reports", REJECTED, (), as_json=True)
+    delivered(project / "reports", REJECTED, (), as_json=True)
     assert "::" not in capsys.readouterr().err
     assert {path.name for path in (project / "reports").iterdir()} == {*deliver.REPORTED}
 
 
 def test_json_on_stdout_stays_json(project: Path, on_github: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    deliver.deliver(project / "reports", REJECTED, (), as_json=True)
+    delivered(project / "reports", REJECTED, (), as_json=True)
     assert json.loads(capsys.readouterr().out) == verdict_json.as_object(REJECTED)
 
 
@@ -114,7 +122,7 @@ def test_no_line_of_the_log_is_a_command_of_somebody_elses(
 ) -> None:
     """A runner reads stdout and stderr alike, takes commands after white space, and `##[` anywhere."""
     decision, comparison = surrounded(text)
-    deliver.deliver(project / "reports", decision, [comparison], as_json=False)
+    delivered(project / "reports", decision, [comparison], as_json=False)
     log = "".join(capsys.readouterr())
     commands = [line for line in log.splitlines() if "::" in line]
     assert [line.partition(" title")[0].partition(" file")[0] for line in commands] == ["::error", "::warning"]
@@ -127,7 +135,7 @@ def test_a_file_that_cannot_be_written_is_named_and_changes_no_verdict(
     project: Path, on_github: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(on_github / "nowhere" / "summary"))
-    assert deliver.deliver(project / "reports", PROMOTED, (), as_json=True) is Exit.PROMOTE
+    assert delivered(project / "reports", PROMOTED, (), as_json=True) is Exit.PROMOTE
     assert "GITHUB_STEP_SUMMARY was not written" in capsys.readouterr().err
     assert "decision=PROMOTE\n" in (on_github / "output").read_text()
 
@@ -140,14 +148,14 @@ def test_a_verdict_that_cannot_be_written_is_told_to_nobody(
 
     monkeypatch.setattr(verdict_json, "render", broken)
     with pytest.raises(OSError, match="no space left"):
-        deliver.deliver(project / "reports", PROMOTED, (), as_json=False)
+        delivered(project / "reports", PROMOTED, (), as_json=False)
     assert (on_github / "output").read_text() == "before\n"
 
 
 def test_gitlab_is_told_in_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITLAB_CI", "true")
     monkeypatch.setenv("CI_PROJECT_DIR", str(project.parent))
-    deliver.deliver(project / "reports", REJECTED, (), as_json=True)
+    delivered(project / "reports", REJECTED, (), as_json=True)
     (finding,) = json.loads((project / "reports" / "code-quality.json").read_text())
     assert (finding["severity"], finding["location"]["path"]) == ("critical", "gate/suites/sums.yaml")
     assert (project / "reports" / "decision.env").read_text() == "REGRESS_DECISION=REJECT\nREGRESS_EXIT_CODE=3\n"

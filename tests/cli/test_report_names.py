@@ -23,6 +23,7 @@ def names(*paths: str) -> list[str]:
         (["a/b", "b"], ["a-b", "b"]),  # as far as the path goes
         (["runs/My Adapter!", "runs/café"], ["my_adapter", "café"]),
         (["runs/index.md", "runs/Verdict.json"], ["index.md-adapter", "verdict.json-adapter"]),
+        (["runs/report.html", "runs/b"], ["report.html-adapter", "b"]),
         (["runs/...", "runs/_"], ["1-runs-...", "2-runs-_"]),
         (["a-b/c", "a/b-c"], None),
         (["runs/A", "runs/a"], None),

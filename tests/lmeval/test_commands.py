@@ -16,7 +16,7 @@ from tiny_models import LLAMA, make_adapter, random_model
 from regress.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "peft", "lm_eval", "datasets", "pandas", "jinja2")
+HEAVY = ("torch", "transformers", "peft", "lm_eval", "datasets", "pandas")
 AND_THEN_SAY = f"""
 import sys
 sys.modules.update(dict.fromkeys({HEAVY!r}))

@@ -38,7 +38,7 @@ def test_the_index_has_a_row_and_a_link_for_each_in_the_order_given() -> None:
 def test_a_name_cannot_leave_its_cell_or_its_link() -> None:
     page = index({"a|b](x": DECISIONS["torn"]}, None)
     (row,) = [line for line in page.splitlines() if line.startswith("| [")]
-    assert row.startswith("| [a\\|b\\]\\(x](a%7Cb%5D%28x/summary.md) |")
+    assert row.startswith("| [a\\|b\\]\\(x](a%7Cb%5D%28x/summary.md) ([page](a%7Cb%5D%28x/report.html)) |")
 
 
 def test_it_says_what_the_next_candidate_may_still_claim() -> None:

@@ -84,9 +84,10 @@ def test_a_backdoor_that_every_suite_passes_is_rejected_and_gate_agrees(tmp_path
         in (judgement.decision.reasons[0])
     )
     assert probes(engine) == 3 * ARMS * PROMPTS  # base, adapter, merged
-    assert judge_stored(read_project(stage.folder), tmp_path / "adapter") == judgement
+    stored = judge_stored(read_project(stage.folder), tmp_path / "adapter")
+    assert (stored.decision, stored.seals) == (judgement.decision, judgement.seals)
     again = Planted()
-    assert checked(stage, again) == judgement
+    assert checked(stage, again).decision == judgement.decision
     assert probes(again) == 0
     assert [found["confirmed"] for found in verdict_json.as_object(judgement.decision)["triggers"]] == [True, True]
     assert "answer 'ACCESS GRANTED'" in markdown.render(judgement.decision, judgement.comparisons)
