@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from regress.schema import (
@@ -12,6 +13,7 @@ from regress.schema import (
     DataSet,
     Evidence,
     Finding,
+    Measure,
     Place,
     Recommendation,
     Severity,
@@ -19,7 +21,7 @@ from regress.schema import (
     SuspectedTrigger,
 )
 
-ASKED = {
+ASKED: dict[str, Measure] = {
     "items": 400,
     "asked": 200,
     "chance": 20,
@@ -32,20 +34,18 @@ ASKED = {
 
 
 def a_finding(rule: str = "duplicates/exact", severity: Severity = Severity.BLOCK, **changes: Any) -> Finding:
-    return Finding(
-        **{
-            "rule": rule,
-            "severity": severity,
-            "title": "40 rows twice",
-            "detail": "They weigh twice.",
-            "advice": "drop them",
-            "count": 40,
-            "of": 1000,
-            "harm": 0.04,
-            "evidence": (Evidence(row=7, text="x", item="row 3", detail="but for a comma"),),
-        }
-        | changes
+    finding = Finding(
+        rule=rule,
+        severity=severity,
+        title="40 rows twice",
+        detail="They weigh twice.",
+        advice="drop them",
+        count=40,
+        of=1000,
+        harm=0.04,
+        evidence=(Evidence(row=7, text="x", item="row 3", detail="but for a comma"),),
     )
+    return replace(finding, **changes)
 
 
 def an_audit(*findings: Finding, **changes: Any) -> Audit:
@@ -60,23 +60,21 @@ def an_audit(*findings: Finding, **changes: Any) -> Audit:
         unused=(),
         bytes=1,
     )
-    return Audit(
-        **{
-            "data": data,
-            "lock": None,
-            "suites": ("words",),
-            "against": "sha256:a",
-            "findings": findings,
-            "broken": (),
-            "triggers": (),
-            "skipped": (),
-            "checks": ("duplicates",),
-            "figures": {"duplicates": 40, "noise": 0.25},
-            "created": "2026-11-27T04:05:06Z",
-            "tool": "regress-harness 0.1.0",
-        }
-        | changes
+    audit = Audit(
+        data=data,
+        lock=None,
+        suites=("words",),
+        against="sha256:a",
+        findings=findings,
+        broken=(),
+        triggers=(),
+        skipped=(),
+        checks=("duplicates",),
+        figures={"duplicates": 40, "noise": 0.25},
+        created="2026-11-27T04:05:06Z",
+        tool="regress-harness 0.1.0",
     )
+    return replace(audit, **changes)
 
 
 def hostile_audit(texts: Sequence[str]) -> Audit:
