@@ -50,6 +50,11 @@ class Standing:
     runs: tuple[Run, ...]
 
     @property
+    def is_half(self) -> bool:
+        """Whether only half of the items were asked, as `regress rescue` does."""
+        return "#" in self.digest
+
+    @property
     def short(self) -> str:
         return self.digest.removeprefix("sha256:")[:12]
 
@@ -97,7 +102,9 @@ def read_shelf(folder: Path) -> Shelf:
                 folder=folders.get(digest),
                 runs=tuple(run for run in runs if run.manifest.adapter == digest),
             )
-    return Shelf(project=project, runs=runs, candidates=tuple(candidates.values()), problems=tuple(problems))
+    # The half that `regress rescue` confirmed on counts as an attempt; a copy judged whole is shown in its place.
+    shown = [one for one in candidates.values() if not one.is_half or one.digest.partition("#")[0] not in candidates]
+    return Shelf(project=project, runs=runs, candidates=tuple(shown), problems=tuple(problems))
 
 
 def _runs(project: Project, problems: list[str]) -> Iterator[Run]:

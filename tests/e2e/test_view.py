@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ import pytest
 from e2e_projects import ENVIRONMENT, digest_of, process, run_of
 
 from regress.cli import main
+from regress.lock.attempts import record_attempt
+from regress.lock.lockfile import read_lock
+from regress.view.shelf import read_shelf
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
 from chromium import browser, find_chromium
@@ -193,6 +197,18 @@ def test_a_judgement_is_not_held_beyond_what_it_rests_on(judged: Path) -> None:
         outcomes = run_of(judged, "adapter", "tiny") / "outcomes.jsonl"
         outcomes.write_bytes(outcomes.read_bytes().replace(b'"pass"', b'"fail"', 1))
         assert server.get(page)[0] == 409
+
+
+def test_a_rescued_copy_that_was_judged_whole_is_shown_instead_of_its_half(locked: Path) -> None:
+    """Both stand in the ledger and shorten to one name: the half, which has no runs, must not hide the copy."""
+    lock, whole = read_lock(locked / "baselines"), "sha256:" + "ab" * 32
+    for candidate in (f"{whole}#half", whole, f"sha256:{'cd' * 32}#half"):
+        record_attempt(locked / "baselines", lock, candidate, now=datetime(2026, 1, 1, tzinfo=UTC))
+    shelf = read_shelf(locked)
+    assert [(one.number, one.digest) for one in shelf.candidates] == [(2, whole), (3, f"sha256:{'cd' * 32}#half")]
+    found = shelf.candidate("ab" * 6)
+    assert found is not None
+    assert found.digest == whole
 
 
 def test_without_a_lock_the_page_says_so(judged: Path) -> None:
