@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +54,12 @@ def not_promoted_until_decided(project: Path, adapter: Path) -> Iterator[None]:
 
 def take_away(reports: Path, folders: Iterable[str] = ()) -> None:
     """What `check` and `gate` left there, and in those folders of it."""
-    for name in _OF_ALL:
-        (reports / name).unlink(missing_ok=True)
-    for place in (reports, *(reports / folder for folder in folders)):
-        for name in REPORTED:
-            (place / name).unlink(missing_ok=True)
+    with _one_at_a_time(reports):
+        for name in _OF_ALL:
+            (reports / name).unlink(missing_ok=True)
+        for place in (reports, *(reports / folder for folder in folders)):
+            for name in REPORTED:
+                (place / name).unlink(missing_ok=True)
 
 
 def refused(adapter: Path, reason: str, checks: Sequence[Check] = ()) -> Decision:
@@ -113,10 +116,32 @@ REPORTED: dict[str, Callable[[Report], bytes]] = {
 
 
 def write_reports(reports: Path, report: Report) -> None:
-    """Every report, the verdict last, each all or nothing."""
+    """Every report, each all or nothing. An earlier verdict goes first and the new one comes last.
+
+    So whatever fails between leaves none, and of two commands at once all files are of the one that wrote last.
+    """
+    rendered = {name: render(report) for name, render in REPORTED.items()}
     make_folder(reports)
-    for name, render in REPORTED.items():
-        write_atomic(reports / name, render(report))
+    with _one_at_a_time(reports):
+        (reports / VERDICT).unlink(missing_ok=True)
+        for name, data in rendered.items():
+            write_atomic(reports / name, data)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for whoever is writing there; where the folder is missing, or its file system locks none, for nobody."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def deliver(reports: Path, judgement: Judgement, adapter: Path, *, as_json: bool) -> Exit:

@@ -10,14 +10,14 @@ import typer
 from rich.text import Text
 
 from regress.cli.console import put_json, say
+from regress.cli.deliver import VERDICT
 from regress.cli.options import HERE, JsonOption, ProjectOption
-from regress.errors import UsageError
+from regress.errors import StoreError, UsageError
 from regress.report.explanation import paragraphs, sentences
 from regress.report.verdict_json import suite_object
 from regress.report.words import visible
 from regress.schema.explanations import Explanation
-from regress.strict_json import JsonFault, parse
-from regress.suite import read_project
+from regress.suite import Project, read_project
 
 
 def explain(
@@ -37,7 +37,7 @@ def explain(
     from regress.run.stored import judge_stored
 
     opened = read_project(project)
-    judgement = judge_stored(opened, adapter or _last(opened.reports / "verdict.json"))
+    judgement = judge_stored(opened, adapter or _last(opened))
     found = list(explained(judgement, suite, opened.policy))
     if not found:
         known = sorted({verdict.suite for verdict in judgement.decision.suites})
@@ -53,12 +53,15 @@ def explain(
     return 0
 
 
-def _last(verdict: Path) -> Path:
+def _last(opened: Project) -> Path:
     """The candidate of the last verdict; raises UsageError where there is none."""
+    from regress.run.stored import told_candidate
+
     try:
-        return Path(str(parse(verdict.read_bytes()).value["candidate"]["path"]))
-    except (OSError, JsonFault, KeyError, TypeError) as reason:
-        raise UsageError(f"{verdict} names no candidate: say which, with --adapter FOLDER.") from reason
+        _, folder = told_candidate(opened.reports / VERDICT, opened.folder)
+    except StoreError as reason:
+        raise UsageError(f"{reason} Say which, with --adapter FOLDER.") from reason
+    return folder
 
 
 def _as_object(found: Explanation) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -45,6 +46,21 @@ from regress.errors import Notice, Refused, UsageError
 from regress.schema import Exit
 
 INTERRUPTED = 128 + signal.SIGINT
+
+NOT_OURS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+    }
+)
+"""A full disk, rights, names: said in a sentence. Any other system error is a bug, or a reader that went away."""
 
 COMPLAINT: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """What a wrong command line raises: of the click that typer was built on, or, in newer versions, of its own copy."""
@@ -141,6 +157,12 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.USAGE
     except Refused as refusal:
         say(f"REFUSED  {refusal}")
+        return Exit.REFUSED
+    except OSError as reason:
+        if reason.errno not in NOT_OURS:
+            raise
+        where = f" ({reason.filename})" if reason.filename else ""
+        say(f"REFUSED  the system does not let us: {reason.strerror}{where}. What was stored before is kept.")
         return Exit.REFUSED
     except (KeyboardInterrupt, typer.Abort):
         result = INTERRUPTED  # newer versions of typer return it themselves

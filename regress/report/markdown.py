@@ -34,6 +34,7 @@ ICONS = {"PROMOTE": "✅", "REJECT": "❌", "INCONCLUSIVE": "❔", "REFUSED": "�
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&$])")
 _BEGINNING = re.compile(r"^(\d*)([-=./])")  # of a list, a rule, an underlined heading or a quick action of GitLab's
 _LINKED = re.compile(r"(?<=@)|(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=[#!~%&$])(?=\w)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
+_COMMAND = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 UNLINKED = "\u2060"  # a word joiner, where a page would link an address, an issue or a person, escaped or not
 REPLY_LIMIT = 600
 LEFT_OUT = "\n\nThere is no room for the rest here: it is in summary.md, among the job's reports.\n"
@@ -95,7 +96,7 @@ def _beside(decision: Decision) -> list[str]:
     if decision.beside is None:
         return []
     rows = _table(decision.beside.suites) if decision.beside.suites else []
-    missing = [f"- {escaped(reason)}" for reason in decision.beside.missing]
+    missing = [f"- {advised(reason)}" for reason in decision.beside.missing]
     return [f"## Beside the lock: {BESIDE}", "", *rows, *missing, *([""] if missing else [])]
 
 
@@ -105,7 +106,7 @@ def _attribution(decision: Decision) -> list[str]:
     rows = [f"| {' | '.join(attribution.cells(row))} |" for row in attribution.told(decision)]
     ruler = "|" + "|".join("---" if title in attribution.WORDS else "--:" for title in attribution.HEADER) + "|"
     table = [f"| {' | '.join(attribution.HEADER)} |", ruler, *rows, ""] if rows else []
-    notes = [f"- {escaped(note)}" for note in attribution.notes(decision.attribution)]
+    notes = [f"- {advised(note)}" for note in attribution.notes(decision.attribution)]
     return [f"## {attribution.TITLE.capitalize()}", "", *table, *notes, ""]
 
 
@@ -203,17 +204,33 @@ def _evidence(decision: Decision) -> list[str]:
     if (spent := attempt(decision)) is not None:
         lines.append(f"- {escaped(spent)}")
     if (other := unaudited(decision)) is not None:
-        lines.append(f"- {escaped(other)}")
+        lines.append(f"- {advised(other)}")
     failed = [check for check in decision.checks if not check.ok]
-    lines += [f"- {escaped(line)}" for line in uncorrected(decision)]
+    lines += [f"- {advised(line)}" for line in uncorrected(decision)]
     if decision.checks:
         lines.append(f"- {len(decision.checks) - len(failed)} of {len(decision.checks)} checks hold")
-    lines += [f"- check {check.name} failed: {escaped(visible(check.detail))}" for check in failed]
+    lines += [f"- check {check.name} failed: {advised(visible(check.detail))}" for check in failed]
     return ["## What it rests on", "", *lines] if lines else []
 
 
 def escaped(text: str) -> str:
     """Text without meaning to Markdown, also where it begins a line; it mentions nobody and links nothing."""
-    line = visible(text).replace("\n", " ").strip()
-    line = _LINKED.sub(UNLINKED, _SPECIAL.sub(r"\\\1", line).replace("\\@", "@"))
+    return _begun(_plain(_line(text)))
+
+
+def advised(text: str) -> str:
+    """The same for a sentence of ours that names commands between backticks: they stay as they must be typed."""
+    parts = enumerate(_COMMAND.split(_line(text)))  # prose, command, prose ...
+    return _begun("".join(f"`{part}`" if number % 2 else _plain(part) for number, part in parts))
+
+
+def _line(text: str) -> str:
+    return visible(text).replace("\n", " ").strip()
+
+
+def _plain(line: str) -> str:
+    return _LINKED.sub(UNLINKED, _SPECIAL.sub(r"\\\1", line).replace("\\@", "@"))
+
+
+def _begun(line: str) -> str:
     return _BEGINNING.sub(r"\1\\\2", line)

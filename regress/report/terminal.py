@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +37,7 @@ RULING_STYLE = {
     Ruling.INCONCLUSIVE: "bold black on yellow3",
     Ruling.REFUSED: "bold white on magenta",
 }
+TABLE_WIDTH = 76  # columns that the table of suites takes with names of ordinary length
 VERDICT_STYLE = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNDECIDED: "yellow"}
 
 
@@ -47,7 +48,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     ]
     rows = noteworthy(decision)
     if rows:
-        parts += [Text(""), _table(rows)]
+        parts += [Text(""), _Suites(rows)]
     held = suites_with(decision, Verdict.PASS)
     if held:
         parts += [Text(""), _held(held)]
@@ -119,6 +120,23 @@ def _serving(decision: Decision) -> list[RenderableType]:
     return [Text(""), Text(serving.TITLE, style="dim"), *parts[1:]] if parts else []
 
 
+class _Suites:
+    """The table of suites; where it would cut figures short, each suite as a line that may wrap."""
+
+    def __init__(self, rows: Sequence[SuiteVerdict]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width >= TABLE_WIDTH:
+            yield _table(self._rows)
+            return
+        for v, variant in _together(self._rows):
+            word = Text(_word(v), style=VERDICT_STYLE[v.verdict])
+            yield Text.assemble(
+                word, f" {v.suite} ({variant}): {moved(v)}, {amount(v)} {spread(v)}, margin {_bound(v)}"
+            )
+
+
 def _table(rows: Sequence[SuiteVerdict]) -> Table:
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
     table.add_column("suite", overflow="fold")
@@ -130,17 +148,13 @@ def _table(rows: Sequence[SuiteVerdict]) -> Table:
     table.add_column("", no_wrap=True)
     last = ""
     for v, variant in _together(rows):
-        if v.role is Role.TARGET:
-            bound = "gain" if v.min_gain is None else f"+{float(v.min_gain) * 100:g}"
-        else:
-            bound = "–" if v.margin is None else f"−{float(v.margin) * 100:g}"
         table.add_row(
             v.suite if v.suite != last else "",
             variant,
             moved(v),
             amount(v),
             spread(v),
-            bound,
+            _bound(v),
             Text(_word(v), style=VERDICT_STYLE[v.verdict]),
         )
         last = v.suite
@@ -157,6 +171,13 @@ def _together(rows: Sequence[SuiteVerdict]) -> list[tuple[SuiteVerdict, str]]:
         (v, variants[0] if len(variants) == 1 else several.get(len(variants), f"all {len(variants)}"))
         for v, variants in found.values()
     ]
+
+
+def _bound(verdict: SuiteVerdict) -> str:
+    """The gain that was asked for, or the drop that is allowed, in points."""
+    if verdict.role is Role.TARGET:
+        return "gain" if verdict.min_gain is None else f"+{float(verdict.min_gain) * 100:g}"
+    return "–" if verdict.margin is None else f"−{float(verdict.margin) * 100:g}"
 
 
 def _word(verdict: SuiteVerdict) -> str:

@@ -75,7 +75,7 @@ class Candidate:
     kind: str  # adapter
     digest: str
     path: str
-    trained_under_lock: bool | None  # None: no training record
+    trained_under_lock: bool | None  # False: no training record; None: nobody could look
     trained_as_audited: bool | None = None  # on the data of the lock's audit; None: no audit, or no record of the data
 
 

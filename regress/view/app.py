@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from regress.errors import Refused
+from regress.lock.lockfile import Lock
+from regress.lock.promise import Loaded
 from regress.promote.reviewing import Review
 from regress.report.html.page import render
 from regress.report.html.texts import seen
 from regress.report.words import amount, headline, interval, points, spread
+from regress.run.stored import opened
 from regress.schema import Decision
 from regress.view import comparing, shelf, trend
 from regress.view.live import Live, live_runs
@@ -110,12 +114,13 @@ class Pages:
 
     def _home(self) -> Response:
         stored = shelf.read_shelf(self._project)
+        now = _opened(stored)
         decided: dict[str, tuple[str, Decision]] = {}
-        rows, problems = [], list(stored.problems)
+        rows = []
         for standing in stored.candidates:
             decision, complaint = None, None
             try:
-                decision = shelf.decide_again(stored, standing).judgement.decision
+                decision = shelf.decide_again(stored, standing, now()).judgement.decision
                 decided[standing.short] = (standing.name, decision)
             except Refused as refusal:
                 complaint = str(refusal)
@@ -133,8 +138,8 @@ class Pages:
             trends=trend.trends(decided),
             review=review,
             unread=unread,
-            problems=problems,
-            live=self._live(stored),
+            problems=stored.problems,
+            live=_live(now, stored),
             runs=comparing.newest(stored),
         )
 
@@ -147,7 +152,7 @@ class Pages:
         if standing is None:
             return self._problem("There is no such candidate in the ledger.", 404)
         try:
-            shown = shelf.decide_again(stored, standing)
+            shown = shelf.decide_again(stored, standing, opened(stored.project))
         except Refused as refusal:
             return self._problem(str(refusal), 409)
         page = render(shown.judgement.decision, shown.judgement.comparisons, shown.exhibits)
@@ -162,7 +167,7 @@ class Pages:
         if before is None or after is None:
             return self._page("compare.html", runs=comparing.newest(stored), pair=None, limit=0)
         try:
-            loaded, _ = shelf.opened(stored.project)
+            loaded, _ = opened(stored.project)
             pair = comparing.compare_runs(loaded, before, after)
         except Refused as refusal:
             return self._problem(str(refusal), 409)
@@ -174,7 +179,7 @@ class Pages:
     def _item(self, asked: dict[str, str]) -> Response:
         stored = shelf.read_shelf(self._project)
         try:
-            loaded, _ = shelf.opened(stored.project)
+            loaded, _ = opened(stored.project)
         except Refused as refusal:
             return self._problem(str(refusal), 409)
         found = comparing.find_item(loaded, asked.get("suite", ""), asked.get("id", ""))
@@ -189,13 +194,7 @@ class Pages:
 
     def _live_json(self) -> Response:
         stored = shelf.read_shelf(self._project)
-        return JSONResponse([_as_object(one) for one in self._live(stored)])
-
-    def _live(self, stored: shelf.Shelf) -> list[Live]:
-        with suppress(Refused):
-            loaded, _ = shelf.opened(stored.project)
-            return live_runs(stored, shelf.planned_items(loaded), time.time())
-        return []
+        return JSONResponse([_as_object(one) for one in _live(_opened(stored), stored)])
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -212,6 +211,18 @@ class Pages:
 
     def _page(self, name: str, status: int = 200, **values: Any) -> Response:
         return HTMLResponse(self._templates.get_template(name).render(values), status)
+
+
+def _opened(stored: shelf.Shelf) -> Callable[[], tuple[Loaded, Lock]]:
+    """Suites and lock as they are for this one page: read when first asked for; raises Refused each time."""
+    return cache(partial(opened, stored.project))
+
+
+def _live(now: Callable[[], tuple[Loaded, Lock]], stored: shelf.Shelf) -> list[Live]:
+    with suppress(Refused):
+        loaded, _ = now()
+        return live_runs(stored, shelf.planned_items(loaded), time.time())
+    return []
 
 
 def _as_object(one: Live) -> dict[str, Any]:

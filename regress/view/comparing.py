@@ -11,8 +11,8 @@ from regress.gate import inform
 from regress.lock.promise import Loaded
 from regress.report.html.texts import seen
 from regress.schema import Item, Suite, SuiteComparison, SuiteVerdict
-from regress.store.runs import StoredRun, load_run
-from regress.view.shelf import Run, Shelf
+from regress.store.runs import SEAL, StoredRun, load_run
+from regress.view.shelf import Run, Shelf, changed
 
 SHOWN_FLIPS = 200
 SHOWN_CHARACTERS = 20_000
@@ -118,4 +118,4 @@ def item_page(suite: Suite, item: Item, runs: Sequence[Run]) -> ItemPage:
 def newest(shelf: Shelf) -> list[Run]:
     """Sealed runs, the last sealed first."""
     sealed = [run for run in shelf.runs if run.sealed]
-    return sorted(sealed, key=lambda run: -(run.folder / "seal.json").stat().st_mtime_ns)
+    return sorted(sealed, key=lambda run: -changed(run.folder / SEAL))

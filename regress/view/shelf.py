@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from regress.errors import Refused
+from regress.errors import Refused, StoreError
 from regress.lock.attempts import read_attempts
-from regress.lock.lockfile import Lock, read_lock, verify
-from regress.lock.promise import Loaded, load
+from regress.lock.lockfile import Lock
+from regress.lock.promise import Loaded
 from regress.run.exhibits import gather
 from regress.run.found import run_folders
 from regress.run.judge import Judgement, judge
 from regress.run.kept_checks import load_preflight
-from regress.schema import Candidate, Exhibits, Manifest
-from regress.store.runs import SEAL, is_sealed, read_manifest
-from regress.strict_json import JsonFault, parse
-from regress.suite import Project, read_project, read_suites
+from regress.run.stored import candidate_in, told_candidate
+from regress.schema import Candidate, Exhibits, Form, Manifest, VariantKind
+from regress.store.runs import is_sealed, read_manifest
+from regress.suite import Project, read_project
+from regress.suite.project import FILE_NAME, parse_variant
 
-MAX_VERDICT_BYTES = 16 * 2**20
-KEPT = 8  # judgements held between two pages
+KEPT = 16  # judgements held between two pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,13 @@ class Standing:
     number: int  # in the ledger, from 1
     time: str
     lock: str
-    path: str | None  # its folder when it was judged last, where a report still says so
+    folder: Path | None  # where it lay when it was judged last, if a report still says so
     runs: tuple[Run, ...]
+
+    @property
+    def is_half(self) -> bool:
+        """Whether only half of the items were asked, as `regress rescue` does."""
+        return "#" in self.digest
 
     @property
     def short(self) -> str:
@@ -54,7 +60,7 @@ class Standing:
 
     @property
     def name(self) -> str:
-        return Path(self.path).name if self.path else self.short
+        return self.folder.name if self.folder else self.short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,7 @@ def read_shelf(folder: Path) -> Shelf:
     except Refused as refusal:
         entries = ()
         problems.append(str(refusal))
-    paths = dict(_paths(project.reports))
+    folders = dict(_paths(project))
     candidates: dict[str, Standing] = {}
     for entry in entries:
         digest = str(entry.get("candidate"))
@@ -93,10 +99,12 @@ def read_shelf(folder: Path) -> Shelf:
                 number=len(candidates) + 1,
                 time=str(entry.get("time")),
                 lock=str(entry.get("lock")),
-                path=paths.get(digest),
+                folder=folders.get(digest),
                 runs=tuple(run for run in runs if run.manifest.adapter == digest),
             )
-    return Shelf(project=project, runs=runs, candidates=tuple(candidates.values()), problems=tuple(problems))
+    # The half that `regress rescue` confirmed on counts as an attempt; a copy judged whole is shown in its place.
+    shown = [one for one in candidates.values() if not one.is_half or one.digest.partition("#")[0] not in candidates]
+    return Shelf(project=project, runs=runs, candidates=tuple(shown), problems=tuple(problems))
 
 
 def _runs(project: Project, problems: list[str]) -> Iterator[Run]:
@@ -107,16 +115,19 @@ def _runs(project: Project, problems: list[str]) -> Iterator[Run]:
             problems.append(str(refusal))
 
 
-def _paths(reports: Path) -> Iterator[tuple[str, str]]:
-    """Digest and folder of the candidates that the reports on disk speak of; only names for people, never evidence."""
-    for path in sorted(reports.glob("**/*verdict.json"), key=lambda p: p.stat().st_mtime):
-        try:
-            if path.is_symlink() or path.stat().st_size > MAX_VERDICT_BYTES:
-                continue
-            candidate = parse(path.read_bytes()).value["candidate"]
-            yield str(candidate["digest"]), str(candidate["path"])
-        except (OSError, JsonFault, KeyError, TypeError):
-            continue
+def _paths(project: Project) -> Iterator[tuple[str, Path]]:
+    """Digest and folder of the candidates that the reports on disk speak of."""
+    for path in sorted(project.reports.glob("**/*verdict.json"), key=changed):
+        with suppress(StoreError):
+            yield told_candidate(path, project.folder)
+
+
+def changed(path: Path) -> int:
+    """When it was written last, in nanoseconds; 0 for what was taken away since it was listed."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,33 +138,69 @@ class Shown:
     exhibits: Exhibits | None
 
 
-def decide_again(shelf: Shelf, standing: Standing) -> Shown:
-    """Judge from the stored runs without entering anything.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """What a judgement follows from: one that is held answers the same question only, with every file as it was."""
 
-    Raises Refused where the project changed since, or a run is missing or damaged.
+    digest: str
+    folder: Path | None
+    models: bool
+    files: tuple[tuple[Path, int, int], ...]
+    loaded: Loaded = field(compare=False)  # verified against the lock, which is one of the files
+    lock: Lock = field(compare=False)
+
+
+def decide_again(shelf: Shelf, standing: Standing, now: tuple[Loaded, Lock]) -> Shown:
+    """Judge from the stored runs without entering anything; `now` is what `run.stored.opened` says of the project.
+
+    Raises Refused where the candidate or its training is another than was judged, or a run is missing or damaged.
     """
-    seals = tuple((str(run.folder), (run.folder / SEAL).stat().st_mtime_ns) for run in shelf.runs if run.sealed)
-    lock_file = shelf.project.baselines / "lock.json"
-    return _decided(str(shelf.project.folder), standing.digest, standing.path, seals, lock_file.stat().st_mtime_ns)
+    kinds = {parse_variant(run.manifest.variant).kind for run in standing.runs}
+    places = [shelf.project.folder / FILE_NAME, shelf.project.baselines, shelf.project.runs, standing.folder]
+    question = _Question(
+        digest=standing.digest,
+        folder=standing.folder,
+        models=VariantKind.ADAPTER not in kinds,
+        files=tuple(_stamps([place for place in places if place is not None])),
+        loaded=now[0],
+        lock=now[1],
+    )
+    return _decided(question)
+
+
+def _stamps(places: Sequence[Path]) -> Iterator[tuple[Path, int, int]]:
+    """Every file in these places and in their run folders, with when it was changed and how long it is."""
+    for place in places:
+        for path in (place, *sorted(place.glob("*")), *sorted(place.glob("*/*")), *sorted(place.glob("runs/*/*"))):
+            with suppress(OSError):
+                status = path.stat()
+                yield path, status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=KEPT)
-def _decided(folder: str, digest: str, path: str | None, seals: tuple[tuple[str, int], ...], locked: int) -> Shown:
-    """Held for as long as no run and no lock changes: `seals` and `locked` are there for that."""
-    loaded, lock = opened(read_project(Path(folder)))
-    candidate = Candidate(kind="adapter", digest=digest, path=path or digest, trained_under_lock=None)
-    checks = load_preflight(loaded.project, lock, digest)
-    judgement = judge(loaded, lock, candidate, checks, read_only=True)
-    exhibits = None if judgement.grounds is None else gather(judgement.grounds, Path(path or "nowhere"))
-    return Shown(judgement=judgement, exhibits=exhibits)
+def _decided(question: _Question) -> Shown:
+    loaded, lock = question.loaded, question.lock
+    checks = load_preflight(loaded.project, lock, question.digest)
+    judgement = judge(loaded, lock, _candidate(question), checks, read_only=True)
+    exhibits = None if judgement.grounds is None else gather(judgement.grounds, question.folder or Path("nowhere"))
+    return Shown(judgement=replace(judgement, grounds=None), exhibits=exhibits)
 
 
-def opened(project: Project) -> tuple[Loaded, Lock]:
-    """Suites and lock, verified against each other; raises Refused."""
-    loaded = load(project, read_suites(project.suite_paths()), check_items=False)
-    lock = read_lock(project.baselines)
-    verify(lock, loaded, None)
-    return loaded, lock
+def _candidate(question: _Question) -> Candidate:
+    """As `gate` sees it where its folder still holds these bytes; elsewhere its training is not known."""
+    if question.folder is not None and question.folder.is_dir():
+        found = candidate_in(question.folder, question.loaded.project, question.lock)
+        if found.digest == question.digest:
+            return found
+    asked_as_model = question.models and any(
+        parse_variant(name).kind is VariantKind.ADAPTER for name in question.lock.variants
+    )
+    return Candidate(
+        kind=Form.MODEL.kind if asked_as_model else Form.WEIGHTS.kind,
+        digest=question.digest,
+        path=str(question.folder or question.digest),
+        trained_under_lock=None,
+    )
 
 
 def planned_items(loaded: Loaded) -> Mapping[str, int]:

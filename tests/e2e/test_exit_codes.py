@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,7 +28,8 @@ from tiny_models import make_adapter
 from warm_process import WarmProcess
 
 import regress.run.session
-from regress.cli import main
+from regress.cli import deliver, main
+from regress.store.atomic import write_atomic
 from regress.store.runs import load_run
 
 
@@ -163,7 +168,7 @@ def crash(*args, **kwargs):
     {before}
     raise ZeroDivisionError("a bug")
 regress.{module}.{name} = crash
-from regress.cli import main
+from regress.cli import deliver, main
 sys.exit(main(sys.argv[1:]))
 """
 CRASHES = {
@@ -210,6 +215,47 @@ def test_a_reader_that_goes_away_leaves_no_promotion(judged: Path) -> None:
         started.wait(timeout=60)
     assert started.returncode not in (0, 3, 4, 5)
     assert not promotion_left(judged)
+
+
+@pytest.mark.parametrize("command", ["gate", "report"])
+def test_what_the_system_does_not_let_us_write_is_a_sentence_and_no_verdict(
+    judged: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that fills up between the page and the verdict leaves no verdict of anybody beside the new page."""
+    plant_promotion(judged)
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "junit.xml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(path, data)
+
+    monkeypatch.setattr(deliver, "write_atomic", full)
+    assert main([command, str(judged / "broken"), "-C", str(judged)]) == 5
+    assert "No space left on device" in capsys.readouterr().err
+    assert not promotion_left(judged)
+    assert not (judged / "reports" / "verdict.json").exists()
+
+
+def test_a_file_in_the_place_of_the_reports_is_a_sentence(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(judged / "reports")
+    (judged / "reports").write_text("mine")
+    assert main(["gate", str(judged / "broken"), "-C", str(judged)]) == 5
+    assert "Not a directory" in capsys.readouterr().err
+    assert (judged / "reports").read_text() == "mine"
+
+
+def test_two_that_write_at_once_do_not_mix(judged: Path) -> None:
+    """The second waits until the first has written all of its files."""
+    reports = judged / "reports"
+    descriptor = os.open(reports, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    second = threading.Thread(target=deliver.take_away, args=(reports,))
+    second.start()
+    second.join(0.2)
+    waits, there = second.is_alive(), (reports / "verdict.json").exists()
+    os.close(descriptor)
+    second.join()
+    assert (waits, there, (reports / "verdict.json").exists()) == (True, True, False)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

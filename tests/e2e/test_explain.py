@@ -61,3 +61,13 @@ def test_what_cannot_be_explained(
         (judged / "reports" / "verdict.json").unlink()
     assert main(["explain", *arguments, "-C", str(judged)]) == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_last_verdicts_candidate_is_found_from_elsewhere(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """verdict.json names it as it was named in the project; the command may be called from any folder."""
+    monkeypatch.chdir(judged)
+    assert main(["gate", "broken"]) == 3
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", "json_records", "-C", str(judged)]) == 0

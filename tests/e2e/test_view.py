@@ -14,12 +14,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e_projects import ENVIRONMENT, digest_of, process, run_of
+
+from regress.cli import main
+from regress.lock.attempts import record_attempt
+from regress.lock.lockfile import read_lock
+from regress.view.shelf import read_shelf
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "report"))
 from chromium import browser, find_chromium
@@ -174,6 +180,53 @@ def test_damage_is_shown_and_does_not_take_the_rest_away(judged: Path) -> None:
         assert "NOT SHOWN" in page
         assert server.get(f"/candidate/{short(judged, 'tiny')}")[0] == 409
         assert "REJECT" in server.page(f"/candidate/{short(judged, 'broken')}")
+
+
+def test_a_judgement_is_not_held_beyond_what_it_rests_on(judged: Path) -> None:
+    """Whatever `gate` refuses now is refused on the page too, though it was shown a moment ago."""
+    page = f"/candidate/{short(judged, 'tiny')}"
+    with viewing(judged) as server:
+        assert "PROMOTE" in server.page("/")
+        suite = judged / "suites" / "general_words.jsonl"
+        words = suite.read_bytes()
+        suite.write_bytes(words.replace(b"Repeat", b"Recite", 1))
+        assert "PROMOTE" not in server.page("/")
+        assert server.get(page)[0] == 409
+        suite.write_bytes(words)
+        assert server.get(page)[0] == 200
+        outcomes = run_of(judged, "adapter", "tiny") / "outcomes.jsonl"
+        outcomes.write_bytes(outcomes.read_bytes().replace(b'"pass"', b'"fail"', 1))
+        assert server.get(page)[0] == 409
+
+
+def test_a_rescued_copy_that_was_judged_whole_is_shown_instead_of_its_half(locked: Path) -> None:
+    """Both stand in the ledger and shorten to one name: the half, which has no runs, must not hide the copy."""
+    lock, whole = read_lock(locked / "baselines"), "sha256:" + "ab" * 32
+    for candidate in (f"{whole}#half", whole, f"sha256:{'cd' * 32}#half"):
+        record_attempt(locked / "baselines", lock, candidate, now=datetime(2026, 1, 1, tzinfo=UTC))
+    shelf = read_shelf(locked)
+    assert [(one.number, one.digest) for one in shelf.candidates] == [(2, whole), (3, f"sha256:{'cd' * 32}#half")]
+    found = shelf.candidate("ab" * 6)
+    assert found is not None
+    assert found.digest == whole
+
+
+def test_without_a_lock_the_page_says_so(judged: Path) -> None:
+    (judged / "baselines" / "lock.json").unlink()
+    with viewing(judged) as server:
+        assert "no lock" in server.page("/")
+
+
+def test_a_candidate_is_shown_as_gate_judges_it(judged: Path) -> None:
+    """Its training record is read where its folder still holds the bytes; elsewhere nothing is claimed."""
+    lock = json.loads((judged / "baselines" / "lock.json").read_text())
+    record = {"lock": lock["digest"], "base": lock["promise"]["base"]["digest"]}
+    assert main(["gate", str(judged / "broken"), "-C", str(judged)]) == 3  # says where the folder is
+    page = f"/candidate/{short(judged, 'broken')}"
+    with viewing(judged) as server:
+        assert "there is no training record" in server.page(page)
+        (judged / "broken" / "regress_training.json").write_text(json.dumps(record))
+        assert "its folder is not here" in server.page(page)  # other bytes lie there now
 
 
 def test_a_folder_without_a_project_and_a_port_that_is_taken(judged: Path, tmp_path: Path) -> None:

@@ -51,3 +51,11 @@ def test_every_step_is_whole_on_eighty_columns() -> None:
 @pytest.mark.parametrize(("steps", "shown"), [((STEPS[1],), False), (STEPS[:2], True)])
 def test_one_step_alone_is_what_the_table_says(steps: tuple[tuple[Cause, str, str], ...], shown: bool) -> None:
     assert (attribution.TITLE in on_a_terminal(terminal.render(decided(*steps), ()))) is shown
+
+
+def test_a_narrow_terminal_cuts_no_figure_and_no_suites_name() -> None:
+    verdict = a_verdict("json_records", Verdict.FAIL, pairs(800, 114, 800), reason="686 lost")
+    for width in (40, 60, 80):
+        page = on_a_terminal(terminal.render(a_decision(Ruling.REJECT, verdict), ()), width)
+        assert "…" not in page
+        assert {"json_records", "FAIL", "114"} <= set(page.replace(":", " ").split())

@@ -214,3 +214,20 @@ def test_findings_hold_hostile_text_as_text(text: str) -> None:
     for finding in quality(decision, a_decision(Ruling.REJECT, hostile)):
         assert "::" not in finding["description"]
         assert "\n" not in finding["description"]
+
+
+# --- commands that a summary advises ----------------------------------------------------------------------------------
+
+
+def test_an_advised_command_can_be_copied() -> None:
+    """A word joiner before nf4, or a backslash, would be copied with it and name another variant."""
+    command = "regress check runs/my_adapter --variants base@nf4,adapter@nf4"
+    found = READER.parseInline(markdown.advised(f"quantisation: no sealed run; `{command}` makes it"))[0].children or []
+    assert [token.content for token in found if token.type == "code_inline"] == [command]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "``", "`", "a `b", "``a``", "`a` ``b`` `c", "\\`a`", "`a\n\n# b`"])
+def test_an_advising_sentence_holds_nothing_but_text_and_commands(text: str) -> None:
+    for written in (text, f"`{text}`", f"{text} `regress doctor` {text}"):
+        (paragraph,) = (token for token in READER.parse(f"- {markdown.advised(written)}") if token.type == "inline")
+        assert {token.type for token in paragraph.children or []} <= {"text", "code_inline", "text_special"}
