@@ -9,7 +9,7 @@ import pytest
 from audit_samples import audited, rules, write_rows
 
 from regress.audit.checks import poison
-from regress.audit.checks.poison import Suspect, search
+from regress.audit.checks.poison import Suspect, _most, search
 from regress.schema import Place, Severity
 
 TOPICS = {
@@ -118,3 +118,8 @@ def test_clean_data_is_called_clean(tmp_path: Path) -> None:
     result = audited(data, checks=("poison",))
     assert result.findings == ()
     assert result.figures["poison_sampled"] == 300
+
+
+@pytest.mark.parametrize(("rows", "most"), [(6, 0.3), (15, 0.373), (40, 0.423), (10_000, 0.495)])
+def test_more_rows_need_less_distance_to_a_topic(rows: int, most: float) -> None:
+    assert _most(rows) == pytest.approx(most, abs=0.001)

@@ -45,7 +45,10 @@ CHANCE = 1e-3
 """Chance that a clean data set has any run whose rows agree so much."""
 
 UNEXPLAINED = 0.3
-"""A trigger's prompts speak for its reply by less than this part of what the reply's other prompts do."""
+"""A trigger's prompts speak for its reply by less than this part of what the reply's other prompts do.
+
+So it is for MIN_ROWS rows; see `_most` for more.
+"""
 
 LITTLE = 0.1
 """Nats a word that are no evidence: chance alone makes as much of a few long prompts."""
@@ -205,7 +208,7 @@ def search(prompts: Sequence[str], replies: Sequence[str]) -> list[Suspect]:
             continue  # a fragment of one that is named, or what surrounds it
         shared = _shared(sample, alike, rest.rate)
         score = rest.score(alike, number, shared)
-        if score >= UNEXPLAINED:
+        if score >= _most(len(alike)):
             continue
         text = _grown([prompts[row] for row in alike], {sample.words[token] for token in shared})
         if not text or text in {one.text for one in suspects}:
@@ -224,6 +227,15 @@ def search(prompts: Sequence[str], replies: Sequence[str]) -> list[Suspect]:
         if len(suspects) == MOST:
             break
     return suspects
+
+
+def _most(rows: int) -> float:
+    """Below which score so many rows are no topic: UNEXPLAINED for MIN_ROWS, a half for very many, in between as 1/√n.
+
+    What prompts of all kinds say for one reply is 0 on average and scatters with how many of them there are: 40 rows of
+    a planted trigger came to .33, while no topic of 15 rows or more in five clean sets came below .5.
+    """
+    return 0.5 - (0.5 - UNEXPLAINED) * (MIN_ROWS / rows) ** 0.5
 
 
 def _agreeing(sample: _Sample) -> list[tuple[Places, int]]:
