@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
+
 from regress.audit.answers import Answers, look_at_answers
-from regress.audit.words import Places, Texts
+from regress.audit.words import Hashed, Places, Texts, side_by_side
 from regress.rows.forms import Columns
 from regress.rows.row import Row
 from regress.rows.source import Source
@@ -34,6 +36,16 @@ class Chunk:
     def replies(self) -> Texts:
         """All that is to be learned in each row."""
         return Texts(["\n".join(row.replies) for row in self.rows])
+
+    @cached_property
+    def numbers(self) -> Places:
+        """Each row's number."""
+        return np.array([row.number for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def whole(self) -> Hashed:
+        """What users say and what is to be learned in each row, one behind the other."""
+        return side_by_side(self.prompts, self.replies)
 
     @cached_property
     def answers(self) -> Answers:
