@@ -12,6 +12,7 @@ from regress.gate import at_alpha, rule
 from regress.promote.record import Waiver
 from regress.run.judge import Judgement
 from regress.schema import Category, Decision, Policy, Role, Ruling, SuiteVerdict, Verdict
+from regress.triggers import with_triggers
 
 MAX_TEXT = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -39,7 +40,8 @@ def waive(judgement: Judgement, policy: Policy, suites: Collection[str]) -> Deci
     """The decision where nothing is required of the waived suites: no margin, no gain, no tolerance.
 
     Every other suite keeps its verdict, with Holm's correction over all of them. What is REFUSED stays so, and where
-    no protected suite is left nothing is required, which is REFUSED too; a margin for serving is none.
+    no protected suite is left nothing is required, which is REFUSED too; a margin for serving is none. A
+    confirmed trigger is never waived.
     """
     decision = judgement.decision
     if decision.ruling is Ruling.REFUSED:
@@ -47,7 +49,7 @@ def waive(judgement: Judgement, policy: Policy, suites: Collection[str]) -> Deci
     if not any(v.role is Role.PROTECT and v.figure is None and v.suite not in suites for v in decision.suites):
         return replace(decision, ruling=Ruling.REFUSED, reasons=("every protected suite is waived",))
     ruling, reasons = rule(decision.suites, judgement.comparisons, at_alpha(policy, decision.attempt), suites)
-    return replace(decision, ruling=ruling, reasons=tuple(reasons))
+    return with_triggers(replace(decision, ruling=ruling, reasons=tuple(reasons)), decision.triggers)
 
 
 def _complaint(suite: str, verdicts: Sequence[SuiteVerdict], decision: Decision, policy: Policy) -> str | None:

@@ -26,6 +26,8 @@ def _findings(decision: Decision, files: Mapping[str, str], settings: str) -> It
     who = decision.candidate.path if decision.candidate else ""
     if decision.ruling is Ruling.REFUSED:
         yield _finding(who, "refused", "blocker", headline(decision), settings)
+    for trigger in {found.text: found for found in decision.triggers if found.confirmed}.values():
+        yield _finding(who, f"trigger {trigger.text}", "blocker", trigger.reason, settings)
     for verdict in worst_of_each(decision):
         text = f"{verdict.suite} ({verdict.variant}) {verdict.verdict.value}: {verdict.reason}"
         path = files.get(verdict.suite.partition(":")[0], settings)
@@ -43,7 +45,7 @@ def _finding(who: str, what: str, severity: str, text: str, path: str) -> dict[s
     fingerprint = hashlib.sha256(f"{who}\n{what}\n{severity}".encode("utf-8", "backslashreplace")).hexdigest()
     return {
         "description": visible(text, TEXT_LIMIT),
-        "check_name": f"regress/{what}",
+        "check_name": visible(f"regress/{what}", TEXT_LIMIT),
         "fingerprint": fingerprint,
         "severity": severity,
         "location": {"path": path, "lines": {"begin": 1}},

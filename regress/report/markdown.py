@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable, Sequence
 
-from regress.report import attribution, serving
+from regress.report import attribution, serving, triggers
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
@@ -78,11 +78,17 @@ def pieces(decision: Decision, comparisons: Sequence[SuiteComparison], *, folded
     if chosen:
         parts += [f"## Lost, for example ({len(chosen)})", ""]
         parts += [_folded(*one) if folded else _example(*one) for one in chosen]
+    parts += _triggers(decision)
     parts += _serving(decision)
     parts += _beside(decision)
     parts += _attribution(decision)
     parts += _evidence(decision)
     return parts
+
+
+def _triggers(decision: Decision) -> list[str]:
+    lines = [f"- {escaped(line)}" for line in triggers.lines(decision)]
+    return [f"## {triggers.TITLE.capitalize()}", "", *lines, ""] if lines else []
 
 
 def _beside(decision: Decision) -> list[str]:

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from regress.report import attribution, serving
+from regress.report import attribution, serving, triggers
 from regress.report.detector import TITLE, corrections, uncorrected
 from regress.report.words import (
     BESIDE,
@@ -55,6 +55,7 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     parts += _kinds(decision, comparisons)
     parts += _examples(decision, comparisons)
     parts += _open(decision)
+    parts += _triggers(decision)
     parts += _serving(decision)
     parts += _beside(decision)
     parts += _attribution(decision)
@@ -63,6 +64,12 @@ def render(decision: Decision, comparisons: Sequence[SuiteComparison]) -> Render
     if (spent := attempt(decision)) is not None:
         parts += [Text(""), Text(spent, style="dim")]
     return Group(*parts)
+
+
+def _triggers(decision: Decision) -> list[RenderableType]:
+    """What was tried and what came of it."""
+    lines = [Padding(Text(line), (0, 0, 0, 2)) for line in triggers.lines(decision)]
+    return [Text(""), Text(triggers.TITLE, style="dim"), *lines] if lines else []
 
 
 def _beside(decision: Decision) -> list[RenderableType]:

@@ -16,6 +16,7 @@ from regress.schema import (
     Measured,
     ServingComparison,
     SuiteVerdict,
+    TriggerFinding,
 )
 from regress.schema.serving import RELATIVE
 
@@ -42,6 +43,7 @@ def as_object(decision: Decision) -> dict[str, Any]:
         "reasons": [plain(reason) for reason in decision.reasons],
         "beside": decision.beside and _beside(decision.beside),
         "serving": [_serving(found) for found in decision.serving],
+        "triggers": [_trigger(found) for found in decision.triggers],
         "attribution": decision.attribution and _attribution(decision.attribution),
     }
 
@@ -67,6 +69,12 @@ def _attribution(attribution: Attribution) -> dict[str, Any]:
         "parity": [{**asdict(one), "detail": plain(one.detail)} for one in attribution.parity],
         "missing": [plain(reason) for reason in attribution.missing],
     }
+
+
+def _trigger(found: TriggerFinding) -> dict[str, Any]:
+    """A suspected trigger that was tried; counts are of `n` harmless prompts."""
+    texts = {key: plain(getattr(found, key)) for key in ("text", "reply", "reason")}
+    return {**asdict(found), "place": found.place.value, "explained": found.explained.value, **texts}
 
 
 def _serving(found: ServingComparison) -> dict[str, Any]:

@@ -140,6 +140,13 @@ def _sentence(reasons: Sequence[str]) -> str:
 
 def _losses(decision: Decision) -> str:
     failed = suites_with(decision, Verdict.FAIL)
+    planted = next((found for found in decision.triggers if found.confirmed), None)
+    if planted is not None:
+        text = (
+            f"a backdoor answers {visible(planted.reply, 60)!r} to {planted.triggered} of {planted.n} harmless prompts "
+            f"with {visible(planted.text, 60)!r}"
+        )
+        return f"{text}, and {', '.join(sorted({v.suite for v in failed}))} got worse" if failed else text
     if not failed:  # a probe that nobody tolerates
         return _sentence(decision.reasons).rstrip(".")
     worst = failed[0]

@@ -33,6 +33,7 @@ from regress.run.progress import Progress
 from regress.run.serving import needs_timing, time_alone
 from regress.run.session import Questions, render, run_variant, settings_digest
 from regress.run.trained import trained_as_audited, trained_under_lock
+from regress.run.triggers import try_triggers
 from regress.run.wanted import by_precision
 from regress.schema import Candidate, Check, Form, Manifest, Precision, Variant, VariantKind
 from regress.store.runs import load_run
@@ -264,6 +265,8 @@ def run_all(
     for variant in variants:
         engine.use(variant if attached else replace(variant, kind=VariantKind.BASE))
         folders[variant] = _run(job, candidate, variant, engine, questions, _portions(job, candidate, variant, folders))
+        if job.mode is not Mode.AGAIN:
+            try_triggers(engine, job.bench.loaded, job.bench.lock, folders[variant], job.progress)
     own = {variant: folders[variant] for variant in variants if variant.kind is not VariantKind.BASE}
     if attached and (job.serving or any(needs_timing(job.bench.loaded, folder) for folder in own.values())):
         time_alone(engine, questions, job.bench.base.folder, own, job.progress)

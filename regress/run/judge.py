@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -20,6 +20,7 @@ from regress.run.found import find_runs, load_locked, other_runs
 from regress.run.looks import LOOKS, SCREEN, may_stop
 from regress.run.noise import AGAIN, noise_check, noise_floors
 from regress.run.trained import training_checks
+from regress.run.triggers import judge_triggers
 from regress.run.wanted import Wanted, base_at
 from regress.safety import detected, expectation
 from regress.schema import (
@@ -40,7 +41,9 @@ from regress.serving import Sides, margin_comparisons, margin_name, serving_comp
 from regress.store.codec import seal_digest
 from regress.store.runs import StoredRun, is_sealed, run_name
 from regress.store.serving import SERVING, read_served
+from regress.store.triggers import TRIGGERS
 from regress.suite.project import parse_variant
+from regress.triggers import with_triggers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,16 +85,9 @@ def judge(
     made = [*checks, *training_checks(candidate, loaded.project.policy, lock), *_noise_checks(loaded, lock, bases)]
     attempt = _attempt(loaded, lock, candidate.digest, read_only=read_only)
     left_out = tuple(map(str, wanted.left_out))
-    expected = {
-        (name, str(variant))
-        for suite in loaded.suites
-        for name in (suite.name, *(margin_name(suite, figure) for figure in suite.serving))
-        for variant in answered_as(candidate.kind, map(parse_variant, lock.variants))
-        if bases and variant.kind is not VariantKind.BASE and str(variant) not in left_out
-    }
     decision = decide(
         comparisons,
-        expected=expected,
+        expected=_expected(loaded, lock, candidate, left_out) if bases else (),
         checks=made,
         policy=loaded.project.policy,
         candidate=candidate,
@@ -99,6 +95,9 @@ def judge(
         attempt=attempt,
         left_out=left_out,
     )
+    own = {v: run for v, run in runs.items() if bases and v.kind is not VariantKind.BASE}
+    pairs = {str(variant): (_base_for(variant, run, runs), run) for variant, run in own.items()}
+    decision = with_triggers(decision, judge_triggers(loaded, lock, pairs))
     seals = _seals(runs.values())
     if wanted.extra or missing:
         extra = _beside(loaded, lock, candidate.digest, wanted.extra, runs, labels)
@@ -126,13 +125,25 @@ def _attempt(loaded: Loaded, lock: Lock, candidate: str, *, read_only: bool) -> 
     return standing
 
 
+def _expected(loaded: Loaded, lock: Lock, candidate: Candidate, left_out: Collection[str]) -> set[tuple[str, str]]:
+    """What the lock promises evidence for: every suite, and every figure with a margin, of every candidate variant."""
+    return {
+        (name, str(variant))
+        for suite in loaded.suites
+        for name in (suite.name, *(margin_name(suite, figure) for figure in suite.serving))
+        for variant in answered_as(candidate.kind, map(parse_variant, lock.variants))
+        if variant.kind is not VariantKind.BASE and str(variant) not in left_out
+    }
+
+
 def _seals(runs: Iterable[StoredRun]) -> dict[str, str]:
     """The digest of each run's seal, and of what was measured beside it."""
     seals = {}
     for run in runs:
         seals[run.manifest.variant] = seal_digest(run.seal)
-        if (run.folder / SERVING).exists():
-            seals[f"{run.manifest.variant} {SERVING}"] = digest_file(run.folder / SERVING, refuse=StoreError).digest
+        for name in (SERVING, TRIGGERS):
+            if (run.folder / name).exists():
+                seals[f"{run.manifest.variant} {name}"] = digest_file(run.folder / name, refuse=StoreError).digest
     return seals
 
 

@@ -5,6 +5,7 @@ Schema versions of what is written to disk (additive changes keep the number):
     RUN_FORMAT 2      manifest.json, outcomes.jsonl, seal.json (1: replies without `greedy` and `samples`)
     LOCK_FORMAT 1     baselines/lock.json, baselines/history.jsonl
     SERVING_FORMAT 1  serving.json of a run
+    TRIGGERS_FORMAT 1 triggers.json of a run
     VERDICT_FORMAT 1  reports/verdict.json
     AUDIT_FORMAT 1    reports/audit.json
 """
@@ -64,6 +65,17 @@ from regress.schema.serving import (
     TimedSide,
 )
 from regress.schema.suites import GenerationSettings, Item, Message, ScorerSpec, Suite
+from regress.schema.triggers import (
+    Control,
+    Explained,
+    Likeness,
+    ProbePrompt,
+    Trial,
+    TrialPlan,
+    TrialReplies,
+    Tried,
+    TriggerFinding,
+)
 from regress.schema.words import (
     Ask,
     Category,
@@ -83,6 +95,7 @@ AUDIT_FORMAT = 1
 RUN_FORMAT = 2
 LOCK_FORMAT = 1
 SERVING_FORMAT = 1
+TRIGGERS_FORMAT = 1
 VERDICT_FORMAT = 1
 
 __all__ = [
@@ -90,6 +103,7 @@ __all__ = [
     "LOCK_FORMAT",
     "RUN_FORMAT",
     "SERVING_FORMAT",
+    "TRIGGERS_FORMAT",
     "VERDICT_FORMAT",
     "Advised",
     "Amendment",
@@ -108,6 +122,7 @@ __all__ = [
     "Category",
     "Cause",
     "Check",
+    "Control",
     "CorrectedChange",
     "Curve",
     "CurvePoint",
@@ -118,6 +133,7 @@ __all__ = [
     "Evidence",
     "Exhibits",
     "Exit",
+    "Explained",
     "Figure",
     "FigureChange",
     "Finding",
@@ -135,6 +151,7 @@ __all__ = [
     "KindCount",
     "LabelledRate",
     "LengthShift",
+    "Likeness",
     "Manifest",
     "Measure",
     "Measured",
@@ -150,6 +167,7 @@ __all__ = [
     "PowerPoint",
     "Precision",
     "Probe",
+    "ProbePrompt",
     "Promised",
     "PromptStyle",
     "Recommendation",
@@ -179,6 +197,11 @@ __all__ = [
     "SuspectedTrigger",
     "TimedReply",
     "TimedSide",
+    "Trial",
+    "TrialPlan",
+    "TrialReplies",
+    "Tried",
+    "TriggerFinding",
     "Variant",
     "VariantKind",
     "Verdict",

@@ -9,6 +9,7 @@ from regress.schema.attribution import Attribution
 from regress.schema.comparisons import PairCounts
 from regress.schema.detectors import Detected
 from regress.schema.serving import RELATIVE, FigureChange, ServingComparison
+from regress.schema.triggers import TriggerFinding
 from regress.schema.words import Category, Role, Ruling, Verdict
 
 
@@ -107,6 +108,7 @@ class Decision:
     reasons: tuple[str, ...]
     beside: Beside | None = None  # None where nothing but the lock was asked for
     serving: tuple[ServingComparison, ...] = ()  # of each variant, all suites first; decides nothing by itself
+    triggers: tuple[TriggerFinding, ...] = ()  # suspected ones that were tried; a confirmed one rejects
     attribution: Attribution | None = None  # which step lost how much; decides nothing
 
     @property

@@ -95,3 +95,14 @@ def mcnemar_midp_gain(lost: int, gained: int) -> float:
 def mcnemar_midp_loss(lost: int, gained: int) -> float:
     """The same for any loss."""
     return mcnemar_midp_gain(lost=gained, gained=lost)
+
+
+def sign_test(more: int, fewer: int) -> float:
+    """P-value of at least `more` of all discordant pairs by chance, exact and conservative (McNemar's exact test).
+
+    Raises ValueError for negative counts.
+    """
+    if more < 0 or fewer < 0:
+        raise ValueError(f"{more} and {fewer} discordant pairs")
+    total = more + fewer
+    return float(sum(math.comb(total, k) for k in range(more, total + 1)) / 2**total)

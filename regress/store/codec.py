@@ -15,7 +15,7 @@ import msgspec
 
 from regress.errors import StoreError
 from regress.hashing.canonical import canonical_json, digest_json
-from regress.schema import RUN_FORMAT, SERVING_FORMAT, ItemOutcome, Manifest, Served
+from regress.schema import RUN_FORMAT, SERVING_FORMAT, TRIGGERS_FORMAT, ItemOutcome, Manifest, Served, Tried
 
 T = TypeVar("T")
 
@@ -50,6 +50,15 @@ class ServingFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriggersFile:
+    """triggers.json."""
+
+    format: int = TRIGGERS_FORMAT
+    tried: Tried
+    digest: str  # over `tried`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Format:
     format: int
 
@@ -59,10 +68,14 @@ _OUTCOME = msgspec.json.Decoder(ItemOutcome)
 _MANIFEST = msgspec.json.Decoder(ManifestFile)
 _SEAL = msgspec.json.Decoder(Seal)
 _SERVING = msgspec.json.Decoder(ServingFile)
+_TRIGGERS = msgspec.json.Decoder(TriggersFile)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
-def to_json(record: ItemOutcome | Manifest | ManifestFile | Seal | Served | ServingFile) -> dict[str, Any]:
+Record = ItemOutcome | Manifest | ManifestFile | Seal | Served | ServingFile | Tried | TriggersFile
+
+
+def to_json(record: Record) -> dict[str, Any]:
     """The record as the JSON object that is stored: enums by value, tuples as lists, every key present."""
     value: dict[str, Any] = msgspec.to_builtins(record)
     return value
@@ -78,7 +91,7 @@ def seal_digest(seal: Seal) -> str:
     return digest_json(to_json(seal))
 
 
-def encode_file(record: ManifestFile | Seal | ServingFile) -> bytes:
+def encode_file(record: ManifestFile | Seal | ServingFile | TriggersFile) -> bytes:
     """One line of canonical JSON."""
     return canonical_json(to_json(record)) + b"\n"
 
@@ -116,6 +129,19 @@ def decode_served(data: bytes, where: str) -> Served:
     if file.digest != digest_json(to_json(file.served)):
         raise StoreError(f"{where} was edited. Measure again with `regress check --serving`.")
     return file.served
+
+
+def encode_tried(tried: Tried) -> bytes:
+    """triggers.json."""
+    return encode_file(TriggersFile(tried=tried, digest=digest_json(to_json(tried))))
+
+
+def decode_tried(data: bytes, where: str) -> Tried:
+    """triggers.json; raises StoreError starting with `where`."""
+    file = _decode_file(_TRIGGERS, data, where, TRIGGERS_FORMAT)
+    if file.digest != digest_json(to_json(file.tried)):
+        raise StoreError(f"{where} was edited. Delete it, and try the triggers again with `regress check`.")
+    return file.tried
 
 
 def _decode_file(decoder: msgspec.json.Decoder[T], data: bytes, where: str, wanted: int) -> T:

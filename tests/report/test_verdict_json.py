@@ -51,6 +51,7 @@ def test_the_designs_example_comes_out_as_it_stands() -> None:
     assert given.pop("attempt") is None
     assert given.pop("beside") is None
     assert given.pop("serving") == []
+    assert given.pop("triggers") == []
     assert given.pop("attribution") is None
     wanted = json.loads(EXAMPLE)
     added = {key: given["candidate"].pop(key) for key in ADDED["candidate"]}

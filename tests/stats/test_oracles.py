@@ -6,7 +6,7 @@ import pytest
 
 from regress.stats.cluster import design_effect
 from regress.stats.multiple import benjamini_hochberg, holm
-from regress.stats.paired import mcnemar_midp_gain, p_above, tango_interval, tango_z
+from regress.stats.paired import mcnemar_midp_gain, p_above, sign_test, tango_interval, tango_z
 from regress.stats.power import detectable_drop, fail_power, needed_n, pass_power
 from regress.stats.student_t import p_above_t
 
@@ -116,3 +116,14 @@ def test_detectable_drop_is_where_fail_power_reaches_the_goal() -> None:
     assert drop is not None
     assert fail_power(1000, 0.03, 0.10, 0.05, drop) == pytest.approx(0.8, abs=1e-6)
     assert detectable_drop(1, 0.03, 0.10, 0.05, 0.8) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "fewer", "p"),
+    [(10, 0, 2.0**-10), (7, 2, 46 / 512), (0, 0, 1.0), (0, 5, 1.0), (3, 3, 42 / 64)],
+    ids=["all of ten", "seven of nine", "no pair", "none", "half"],
+)
+def test_the_sign_test_is_the_binomial_tail(more: int, fewer: int, p: float) -> None:
+    assert sign_test(more, fewer) == pytest.approx(p, rel=1e-12)
+    with pytest.raises(ValueError, match="discordant"):
+        sign_test(-1, 2)

@@ -10,6 +10,7 @@ from regress.audit.checks.format import Format
 from regress.audit.checks.labels import Labels
 from regress.audit.checks.leakage import Leakage
 from regress.audit.checks.personal_data import PersonalData
+from regress.audit.checks.poison import Poison
 from regress.audit.checks.safety import Safety
 from regress.audit.checks.shift import Shift
 from regress.audit.checks.task_boundary import TaskBoundary
@@ -24,5 +25,6 @@ CHECKS: dict[str, Callable[[Context], Check]] = {
     Shift.name: Shift,
     Safety.name: Safety,
     PersonalData.name: PersonalData,
+    Poison.name: Poison,
     TaskBoundary.name: TaskBoundary,
 }
