@@ -15,6 +15,7 @@ from mkdocs.structure.files import File, Files
 from docs_site import reference
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<=\]\()(\.\./[^)#\s]+)(?=[)#])")
 COPIES = "repository"
 
@@ -22,14 +23,14 @@ COPIES = "repository"
 def on_config(config: Any) -> Any:
     """Write the reference anew, and list every decision in the navigation."""
     reference.main()
-    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    decisions = sorted((DOCS / "adr").glob("*.md"))
     config.nav.append({"Decisions": [f"adr/{path.name}" for path in decisions]})
     return config
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Copies of the repository's files that pages link to."""
-    for page in sorted((ROOT / "docs").rglob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         for target in outside(page):
             name = f"{COPIES}/{target}.txt"
             if files.get_file_from_path(name) is None:
@@ -40,7 +41,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Point links that leave docs/ at the copies."""
     source = Path(page.file.abs_src_path)
-    depth = len(source.relative_to(ROOT / "docs").parents) - 1
+    depth = len(source.relative_to(DOCS).parents) - 1
 
     def copied(match: re.Match[str]) -> str:
         target = _target(source, match[1])
@@ -58,7 +59,7 @@ def outside(page: Path) -> list[str]:
 def _target(page: Path, link: str) -> str | None:
     """Where a link leads, if it leaves docs/ and stays in the repository."""
     path = (page.parent / link).resolve()
-    if path.is_relative_to(ROOT / "docs"):
+    if path.is_relative_to(DOCS):
         return None
     if not path.is_relative_to(ROOT) or not path.is_file():
         raise PluginError(f"{page}: {link} is no file of the repository.")

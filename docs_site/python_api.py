@@ -41,7 +41,9 @@ def at_the_top() -> dict[str, tuple[str, ...]]:
     """What `import regress` offers, by the module that it comes from."""
     homes: dict[str, list[str]] = {}
     for node in parsed("regress").body:
-        named = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "_HOMES"
+        named = (
+            isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "_HOMES"
+        )
         if named and isinstance(node, ast.Assign):
             for name, module in ast.literal_eval(node.value).items():
                 homes.setdefault(module, []).append(name)

@@ -19,15 +19,16 @@ from warm_regress import WarmRegress
 
 @pytest.fixture(scope="session")
 def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """The judged project of the end-to-end tests, made when somebody asks for it."""
-    from e2e_projects import judged_project, lock_project, once
+    """The judged project of the end-to-end tests, its adapter with a training record; made when somebody asks for it."""
+    from e2e_projects import judged_project, lock_project, once, recorded_project
 
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     def made() -> Path:
         locked = once(shared, "locked", lock_project)
-        return once(shared, "judged", lambda folder: judged_project(folder, locked))
+        judged = once(shared, "judged", lambda folder: judged_project(folder, locked))
+        return once(shared, "recorded", lambda folder: recorded_project(folder, judged))
 
     return made
 

@@ -1,5 +1,7 @@
 """Code blocks of Markdown pages, with what the HTML comments above them say of how they are run.
 
+Shell blocks are the fenced ones marked bash, and indented ones that begin with a command.
+
     <!-- sandbox: judged -->            from here on blocks run in a new copy of this sandbox, one after the other
     <!-- sandbox: fresh, slow -->       likewise, and only with the slow tests
     <!-- exits: 3 -->                   the exit code of the next block, 0 unless said
@@ -109,7 +111,8 @@ def _parts(text: str) -> list[tuple[int, str, str]]:
             end = at
             while end < len(lines) and (lines[end].startswith("    ") or not lines[end].strip()):
                 end += 1
-            found.append((at + 1, "indented", "\n".join(line[4:] for line in lines[at:end]).rstrip() + "\n"))
+            inner = "\n".join(line[4:] for line in lines[at:end]).rstrip() + "\n"
+            found.append((at + 1, "bash" if inner.startswith(COMMANDS) else "indented", inner))
             at = end - 1
         at += 1
     return found

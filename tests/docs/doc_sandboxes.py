@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,8 +33,9 @@ ENVIRONMENT = {
     "GIT_COMMITTER_EMAIL": "somebody@example.org",
     "GIT_CONFIG_NOSYSTEM": "1",
 }
+STAND_INS = Path(__file__).with_name("stand_ins.py")
 ADAPTERS = ("path/to/adapter", "runs/train", "runs/checkpoint-100", "runs/checkpoint-200", "runs/checkpoint-300")
-"""Copies of the adapter that changes next to nothing; `broken` is the one that destroys everything."""
+"""Copies of the adapter that changes next to nothing, with a training record."""
 
 
 def empty(folder: Path, judged: Callable[[], Path]) -> None:
@@ -55,6 +54,7 @@ def judged_project(folder: Path, judged: Callable[[], Path]) -> None:
     shutil.copytree(judged(), folder)
     for name in ADAPTERS:
         shutil.copytree(folder / "tiny", folder / name)
+    shutil.copytree(folder / "base", folder / "path" / "to" / "base")
     (folder / "data").mkdir()
     rows = [{"prompt": f"Where is order {n}?", "completion": f"Order {n} is on its way."} for n in range(200)]
     (folder / "data" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -70,10 +70,21 @@ def judged_project(folder: Path, judged: Callable[[], Path]) -> None:
     _repository(folder)
 
 
+def rejected_project(folder: Path, judged: Callable[[], Path]) -> None:
+    """The judged project, in which path/to/adapter is the one that destroys everything, and so is the last checkpoint."""
+    judged_project(folder, judged)
+    for name in ("path/to/adapter", "runs/train"):
+        shutil.rmtree(folder / name)
+    shutil.copytree(folder / "broken", folder / "path/to/adapter")
+    for number, name in enumerate(("tiny", "tiny", "broken"), start=1):
+        shutil.copytree(folder / name, folder / "runs" / "train" / f"checkpoint-{number}00")
+
+
 SANDBOXES: dict[str, Callable[[Path, Callable[[], Path]], None]] = {
     "empty": empty,
     "fresh": fresh,
     "judged": judged_project,
+    "rejected": rejected_project,
 }
 
 
@@ -94,30 +105,8 @@ def install_stand_ins(folder: Path) -> None:
     """`pip` and `make` that check what they are asked for."""
     for name in ("pip", "make"):
         script = folder / name
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__)} {name} \"$@\"\n")
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_INS} {name} "$@"\n')
         script.chmod(0o755)
-
-
-def pip(arguments: list[str]) -> str | None:
-    """What is wrong with `pip ARGUMENTS`: a distribution that is not ours, or an extra that does not exist."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    if arguments[:1] != ["install"]:
-        return f"pip {arguments[0]} is not known here"
-    for wanted in (argument for argument in arguments[1:] if not argument.startswith("-")):
-        match = re.fullmatch(r"([a-z-]+)(?:\[([a-z,-]+)\])?", wanted)
-        if match is None or match[1] != project["name"]:
-            return f"{wanted} is not {project['name']}"
-        missing = set((match[2] or "").split(",")) - {""} - set(project["optional-dependencies"])
-        if missing:
-            return f"there is no extra {missing}"
-    return None
-
-
-def make(arguments: list[str]) -> str | None:
-    """What is wrong with `make ARGUMENTS`: a target that the Makefile lacks."""
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    missing = [argument for argument in arguments if "=" not in argument and argument not in targets]
-    return f"no target {missing}" if missing else None
 
 
 def script_of(session: Session) -> str:
@@ -126,13 +115,11 @@ def script_of(session: Session) -> str:
     for block in session.blocks:
         lines.append(f'echo "=== {block.place}"')
         if block.exits:
-            lines += ["set +e", f"( set -e\n{block.text})", f'test $? -eq {block.exits} || {{ echo "not {block.exits}"; exit 99; }}']
+            lines += [
+                "set +e",
+                f"( set -e\n{block.text})",
+                f'test $? -eq {block.exits} || {{ echo "not {block.exits}"; exit 99; }}',
+            ]
         else:
             lines += ["set -e", block.text]
     return "\n".join([*lines, 'echo "=== done"'])
-
-
-if __name__ == "__main__":
-    complaint = {"pip": pip, "make": make}[sys.argv[1]](sys.argv[2:])
-    if complaint:
-        sys.exit(complaint)

@@ -17,10 +17,7 @@ SESSIONS = [session for page in pages() for session in read_page(page)[1]]
 
 @pytest.mark.parametrize(
     "session",
-    [
-        pytest.param(session, id=session.place, marks=[pytest.mark.slow] if session.slow else [])
-        for session in SESSIONS
-    ],
+    [pytest.param(session, id=session.place, marks=[pytest.mark.slow] if session.slow else []) for session in SESSIONS],
 )
 def test_the_commands_of_a_page_run(
     session: Session, tmp_path: Path, judged_once: Callable[[], Path], warm_regress: WarmRegress
