@@ -1,6 +1,7 @@
 """regress.yaml, suite files and items as pages: every key, what may stand there, its default, and what it means.
 
-Keys, types and defaults are those of the pydantic models that read the files; what a key means is the comment behind it.
+Keys, types and defaults are those of the pydantic models that read the files; a key means what the comment behind it
+says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from regress.suite.suite_file import SuiteFile
 def project_page() -> str:
     """`reference/project-file.md`."""
     head = (
-        "# regress.yaml\n\nRead strictly: an unknown key is refused with its line and the known ones. Paths are relative "
+        "# regress.yaml\n\nRead strictly: unknown keys are refused with their line. Paths are relative "
         "to the file. Every key has a default but `base.model` and `suites`."
     )
     return "\n\n".join([head, *sections(ProjectFile)])
@@ -34,7 +35,7 @@ def project_page() -> str:
 def suite_page() -> str:
     """`reference/suite-file.md`."""
     head = (
-        "# Suite files\n\n`suites/NAME.yaml` holds a suite's settings, and beside it `NAME.jsonl` its items, one JSON "
+        "# Suite files\n\n`suites/NAME.yaml` holds settings, and beside it `NAME.jsonl` its items, one JSON "
         "object a line. Both are read strictly. [How to write one](../suites.md)."
     )
     items = ["## Items", *sections(ItemFile, whole="One line of the items file.")]
@@ -130,7 +131,7 @@ def _written(value: Any) -> str:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models of an annotation that are sections of the file; those in lists are items, and are shown as such, too."""
+    """The models in an annotation: each gets a section."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

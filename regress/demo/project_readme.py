@@ -5,8 +5,8 @@ from __future__ import annotations
 _README = """\
 # An evaluation that comes before the training
 
-Made by `regress init`. It says whether a fine-tuned adapter may replace the base, and it works as it stands. Make it yours step by
-step.
+Made by `regress init`. It says whether a fine-tuned adapter may replace the base, and it works as it stands.
+Make it yours step by step.
 
 ## Five commands
 

@@ -19,7 +19,7 @@ from warm_regress import WarmRegress
 
 @pytest.fixture(scope="session")
 def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """The judged project of the end-to-end tests, its adapter with a training record; made when somebody asks for it."""
+    """The judged project of the end-to-end tests, its adapter with a training record; made on demand."""
     from e2e_projects import judged_project, lock_project, once, recorded_project
 
     own = tmp_path_factory.getbasetemp()

@@ -1,6 +1,6 @@
 """What the shell blocks run in: folders that look as the pages assume, and commands that are not carried out for real.
 
-`regress` and `git` are real. `pip install` and `make` do not install or build: they check that what is asked for exists.
+`regress` and `git` are real. `pip install` and `make` install and build nothing: they check that it exists.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def judged_project(folder: Path, judged: Callable[[], Path]) -> None:
 
 
 def rejected_project(folder: Path, judged: Callable[[], Path]) -> None:
-    """The judged project, in which path/to/adapter is the one that destroys everything, and so is the last checkpoint."""
+    """The judged project, in which path/to/adapter and the last checkpoint destroy everything."""
     judged_project(folder, judged)
     for name in ("path/to/adapter", "runs/train"):
         shutil.rmtree(folder / name)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import typer
+
 from docs_site import commands, keys, reference
 from docs_site.tables import cell
-
 from regress.cli.main import COMMANDS, app
 from regress.report.verdict_json import as_object
 from regress.suite.items import ItemFile

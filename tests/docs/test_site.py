@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    written = [path for path in site.rglob("*.html")]
+    written = list(site.rglob("*.html"))
     assert len(written) > 40
     assert [path.name for path in written if LOADED.search(path.read_text())] == []
     assert [path.name for path in site.rglob("*.css") if re.search(r"url\([\"']?https?:", path.read_text())] == []
