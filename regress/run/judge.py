@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from regress.diff import check_comparable, compare, confirmed_failures, look_counts, screen
@@ -56,7 +56,7 @@ class Judgement:
     decision: Decision
     comparisons: tuple[SuiteComparison, ...]
     seals: Mapping[str, str]
-    grounds: Grounds | None = None
+    grounds: Grounds | None = field(default=None, compare=False)
 
 
 def judge(
