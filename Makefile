@@ -56,6 +56,7 @@ soak: setup  ## the long durability and fuzzing rounds
 suites: setup  ## write the shipped suites again (the same bytes)
 	$(BIN)/python -m regress.demo.build_suites suites
 
+docs: export NO_MKDOCS_2_WARNING = 1  # an advertisement
 docs: setup  ## the documentation as a site, in site/: reference written anew, every link checked, no network
 	$(BIN)/python -m mkdocs build --strict --quiet
 

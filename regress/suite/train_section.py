@@ -44,7 +44,7 @@ class TrainSection(FileModel):
     learning_rate: Literal["auto"] | Annotated[Number, Field(gt=0)] = "auto"  # auto: 2e-4 for sft, 5e-6 for dpo
     scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"  # of the learning rate
     warmup: Share = Decimal("0.03")  # of all steps
-    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Decimal(0)
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Decimal(0)  # of AdamW
     clip: Annotated[Number, Field(gt=0)] = Decimal(1)  # norm of the gradient
     epochs: Annotated[Number, Field(gt=0)] = Decimal(1)  # passes over the data
     max_steps: Count | None = None  # in place of epochs
