@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -97,3 +98,9 @@ def test_python_parses_and_imports_what_exists(block: Block) -> None:
 
 def module_exists(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_tests_and_benchmarks_that_a_page_names_are_there(page: Path) -> None:
+    named = set(re.findall(r"\b((?:tests|benchmarks)/[\w./-]*\w)", page.read_text()))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
