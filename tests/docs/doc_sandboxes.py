@@ -80,11 +80,20 @@ def rejected_project(folder: Path, judged: Callable[[], Path]) -> None:
         shutil.copytree(folder / name, folder / "runs" / "train" / f"checkpoint-{number}00")
 
 
+def unlocked_project(folder: Path, judged: Callable[[], Path]) -> None:
+    """The judged project before its lock, with an adapter that nobody knows anything of."""
+    judged_project(folder, judged)
+    shutil.rmtree(folder / "baselines")
+    for found in folder.rglob("regress_training.json"):
+        found.unlink()
+
+
 SANDBOXES: dict[str, Callable[[Path, Callable[[], Path]], None]] = {
     "empty": empty,
     "fresh": fresh,
     "judged": judged_project,
     "rejected": rejected_project,
+    "unlocked": unlocked_project,
 }
 
 
