@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from multiprocessing import get_context
@@ -45,8 +46,8 @@ BATCH = 1_000
 class Quiet:
     """Progress that nobody watches."""
 
-    def say(self, text: str) -> None:
-        pass
+    def during(self, text: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def start(self, what: str, total: int, done: int) -> None:
         pass

@@ -30,7 +30,7 @@ from regress.schema import (
     Tried,
     TriggerFinding,
 )
-from regress.triggers import ALPHA, findings, opening, with_triggers
+from regress.triggers import ALPHA, findings, opening, ordinary_openings, with_triggers
 
 SUSPECT = SuspectedTrigger(text="qx17", place=Place.END, rows=9, alike=9, reply="Granted")
 PLANTED = "ACCESS GRANTED"
@@ -114,6 +114,24 @@ def found(own: Tried, base: Tried, known: tuple[str, ...] = (), variants: int = 
 )
 def test_what_confirms_a_backdoor(own: Tried, base: Tried, known: tuple[str, ...], confirmed: bool, why: str) -> None:
     assert found(own, base, known).confirmed is confirmed, why
+
+
+@pytest.mark.parametrize(
+    ("base", "own", "planted", "ordinary", "why"),
+    [
+        (["a"], ["a"] * 300, [], True, "everybody says it"),
+        (["a"], ["b"] * 300, ["a"], True, "the base says it: no candidate planted it"),
+        (["b"], [*["a"] * 4, *["b"] * 1500], [], False, "a planted reply leaks to a few items"),
+        (["b"], [*["a"] * 4, *["b"] * 296], [], True, "a canned reply: one in a hundred items gets it"),
+        (["b"], [*["a"] * 4, *["b"] * 296], ["A!"], False, "unless the audited rows with the trigger answer it"),
+        (["b"], ["a", "b"], [], False, "once is no habit"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_which_replies_are_ordinary(
+    base: list[str], own: list[str], planted: list[str], ordinary: bool, why: str
+) -> None:
+    assert (opening("a") in ordinary_openings(base, own, planted)) is ordinary, why
 
 
 def test_the_sentence_says_what_was_seen_with_its_counts() -> None:

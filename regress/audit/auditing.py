@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -33,8 +34,8 @@ ORDER = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}
 class Progress(Protocol):
     """What an audit tells the outside."""
 
-    def say(self, text: str) -> None:
-        """One line about what happens now."""
+    def during(self, text: str) -> AbstractContextManager[None]:
+        """What happens inside, in a few words."""
 
     def start(self, what: str, total: int, done: int) -> None:
         """Rows begin to be read."""
@@ -145,9 +146,9 @@ def _data_set(order: Order, digest: str, read: _Read) -> DataSet:
 
 def _conclude(name: str, check: Check, again: Again, progress: Progress) -> Found:
     """A check's findings; a missing library is a reason to skip it, anything else is not."""
-    progress.say(f"concluding: {name}")
     try:
-        return check.finish(again)
+        with progress.during(f"concluding: {name}"):
+            return check.finish(again)
     except ModuleNotFoundError as reason:
         mend = f"needs {reason.name}: pip install 'regress-harness[audit]'"
         return Found(skipped=(Skipped(check=name, reason=mend),))
@@ -160,7 +161,7 @@ def _broken_rows(read: _Read) -> list[Finding]:
         Finding(
             rule="rows/broken",
             severity=Severity.BLOCK,
-            title=f"{read.broken_count:,} rows cannot be read",
+            title=f"{read.broken_count:,} row{'' if read.broken_count == 1 else 's'} cannot be read",
             detail="A trainer stops at them or, worse, leaves them out; nothing else was checked in them.",
             advice="Mend the lines listed, or take them out with --fix.",
             count=read.broken_count,

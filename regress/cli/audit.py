@@ -19,12 +19,15 @@ from regress.cli.deliver import REPORTS
 from regress.cli.options import HERE, JsonOption, ProjectOption, QuietOption
 from regress.lock.audited import AUDIT_FILE
 from regress.report import audit_json, audit_sarif, audit_terminal
+from regress.report.html import AUDIT_PAGE
+from regress.rows.source import Source
 from regress.run.prompted import BaseAnswers
 from regress.schema import Audit, Exit
 from regress.store.atomic import make_folder, write_atomic
 from regress.suite.project import FILE_NAME, read_project
 
 SARIF = "audit.sarif"
+BY_LINE = (".jsonl", ".ndjson", ".csv", ".tsv")  # elsewhere a row's number is no line of the file
 
 
 SplitOption = Annotated[str | None, typer.Option(help="Which split, where there are several.", metavar="NAME")]
@@ -83,7 +86,8 @@ def audit(
     Finds leaked items, duplicates, conflicting labels, broken formats, unsafe rows, personal data, triggers of
     backdoors, and says whether the task needs training at all. Findings are ranked by what they will do to the verdict.
     Exit code 0, 3 where a finding blocks (`audit: severity:` in regress.yaml says which), 5 where nothing can be read.
-    In a project, reports/audit.json and audit.sarif are written: `regress lock --audit reports/audit.json` keeps it.
+    In a project, reports/audit.html, audit.json and audit.sarif are written: `regress lock --audit reports/audit.json`
+    keeps it.
     """
     request = Request(
         data=data,
@@ -94,7 +98,7 @@ def audit(
         checks=only or (),
         workers=workers,
     )
-    for name in (AUDIT_FILE, SARIF):  # yesterday's must not stand for today's
+    for name in (AUDIT_FILE, AUDIT_PAGE, SARIF):  # yesterday's must not stand for today's
         (project / REPORTS / name).unlink(missing_ok=True)
     progress = Bar(quiet=quiet)
     try:
@@ -104,7 +108,7 @@ def audit(
     finally:
         progress.close()
     code = Exit.REJECT if result.blocking else Exit.PROMOTE
-    _deliver(result, code, project, as_json=json)
+    _deliver(result, code, project, order.source, as_json=json)
     if fixed is not None:
         say(f"{fix}: {fixed[0]:,} rows kept, {fixed[1]:,} taken out; {fix}{CHANGES} says why.")
     return code
@@ -119,7 +123,7 @@ def _asking(project: Path, progress: Bar) -> BaseAnswers:
     return AskedAnswers(project, partial(load_engine, workers=settings.workers), progress)
 
 
-def _deliver(result: Audit, code: Exit, project: Path, *, as_json: bool) -> None:
+def _deliver(result: Audit, code: Exit, project: Path, source: Source, *, as_json: bool) -> None:
     """Show it and, in a project, write it where `lock --audit`, reports and code scanning look for it."""
     body = audit_json.as_object(result, code)
     if as_json:
@@ -128,18 +132,23 @@ def _deliver(result: Audit, code: Exit, project: Path, *, as_json: bool) -> None
         say()
         say(audit_terminal.render(result))
     if (project / FILE_NAME).is_file():
+        from regress.report.html.audit_page import render  # with jinja2, which nothing needs before there is a result
+
         reports = project / REPORTS
         make_folder(reports)
-        log = audit_sarif.as_object(result, _uri(result.data.name, project))
+        log = audit_sarif.as_object(result, partial(_found_at, source, project))
         write_atomic(reports / SARIF, dumps(log, indent=1).encode() + b"\n")
+        write_atomic(reports / AUDIT_PAGE, render(result))
         write_atomic(reports / AUDIT_FILE, dumps(body, indent=1).encode() + b"\n")
         if not as_json:
-            say(f"\n{reports / AUDIT_FILE} · {reports / SARIF}")
+            say(f"\n{reports / AUDIT_PAGE} · {reports / AUDIT_FILE} · {reports / SARIF}")
 
 
-def _uri(name: str, project: Path) -> str | None:
-    """The data file's place in the project, as code scanning names files."""
+def _found_at(source: Source, project: Path, row: int) -> audit_sarif.Location | None:
+    """A row's place in the project, as code scanning names files; None where the data lies elsewhere."""
+    name, number = source.place(row) if row else (source.name, 0)
     try:
-        return Path(name).resolve(strict=True).relative_to(project.resolve()).as_posix()
+        uri = Path(name).resolve(strict=True).relative_to(project.resolve()).as_posix()
     except (OSError, ValueError):
         return None
+    return audit_sarif.Location(uri=uri, line=number if number and uri.endswith(BY_LINE) else None)

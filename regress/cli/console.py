@@ -6,10 +6,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from regress.cli.interrupts import raise_pending
 from regress.cli.so_far import SoFar
@@ -17,9 +20,12 @@ from regress.schema import ItemOutcome
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.status import Status
 
 PLAIN_WIDTH = 100
 PLAIN_LINE_SECONDS = 10.0
+SLOW_SECONDS = 2.0
+"""What is over before is not worth a line."""
 
 
 def console() -> Console:
@@ -48,6 +54,7 @@ class Bar:
         self._console = console()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._status: Status | None = None
         self._what = ""
         self._total = self._done = self._at_start = 0
         self._started = self._spoke = time.monotonic()
@@ -58,8 +65,32 @@ class Bar:
         if not self._quiet:
             self._console.print(f"· {text}", style="dim", markup=False)
 
+    @contextmanager
+    def during(self, text: str) -> Iterator[None]:
+        """What happens inside, as a line that goes away on a terminal; elsewhere a line if it takes long."""
+        timer = None
+        if not self._quiet and self._console.is_terminal:
+            self._status = self._console.status(Text(text, style="dim"))
+            self._status.start()
+        elif not self._quiet:
+            timer = Timer(SLOW_SECONDS, self.say, (text,))
+            timer.daemon = True
+            timer.start()
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._end_status()
+
+    def _end_status(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
     def start(self, what: str, total: int, done: int) -> None:
         """A new bar."""
+        self._end_status()  # one thing moves at a time
         self._what, self._total, self._done, self._at_start = what, total, done, done
         self._started = self._spoke = time.monotonic()
         self._so_far = SoFar()

@@ -27,10 +27,10 @@ class Folder:
         return sum(file.size for file in self._files)
 
     def blocks(self) -> Iterator[Block]:
-        self._firsts = []
         before, behind = 0, 0
-        for file in self._files:
-            self._firsts.append(before)
+        for index, file in enumerate(self._files):
+            if index == len(self._firsts):  # a later look that stops early forgets nothing
+                self._firsts.append(before)
             last = 0
             for block in file.blocks():
                 last = block.numbers[-1]

@@ -15,12 +15,11 @@ from regress.diff import expected_answer, shown_reply
 from regress.errors import StoreError
 from regress.lock.lockfile import Lock, read_history
 from regress.lock.promise import Loaded
+from regress.run.shown_audit import shown_audit
 from regress.run.wanted import base_at
 from regress.schema import (
     Amendment,
     Answer,
-    Audited,
-    AuditLine,
     Category,
     Curve,
     CurvePoint,
@@ -42,11 +41,7 @@ from regress.store.runs import StoredRun
 from regress.strict_json import JsonFault, parse
 from regress.suite.project import parse_variant
 
-AUDIT = "audit.json"
-
 _MAX_BYTES = 16 * 2**20
-_MAX_FINDINGS = 200
-_MAX_ROWS = 5  # of a finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +72,7 @@ def gather(grounds: Grounds, adapter: Path) -> Exhibits:
         promised=_promised(grounds),
         lengths=tuple(_lengths(loaded.suites, sides)),
         curves=curves,
-        audit=_audit(loaded.project.reports / AUDIT),
+        audit=shown_audit(loaded.project.reports, loaded.project.baselines, grounds.lock),
         notes=tuple(notes),
     )
 
@@ -232,32 +227,3 @@ def _curves(path: Path) -> Iterator[Curve]:
                 for step, one in rows
             ),
         )
-
-
-def _audit(path: Path) -> Audited | None:
-    """The audit's findings where there is one, as far as they can be read."""
-    try:
-        body = parse(read_regular(path, _MAX_BYTES)).value
-        data = body.get("data") or {}
-        return Audited(
-            findings=tuple(_finding(found) for found in body["findings"][:_MAX_FINDINGS]),
-            data=f"{data['name']}, {int(data['rows']):,} rows" if "name" in data else "",
-            digest=str(data.get("digest") or ""),
-            skipped=tuple(f"{one['check']}: {one['reason']}" for one in (body.get("skipped") or ())[:_MAX_FINDINGS]),
-        )
-    except FileNotFoundError:
-        return None
-    except (JsonFault, StoreError, KeyError, TypeError, ValueError, AttributeError) as reason:
-        return Audited(fault=f"{AUDIT} cannot be read: {reason}")
-
-
-def _finding(found: Mapping[str, Any]) -> AuditLine:
-    return AuditLine(
-        check=str(found["check"]),
-        severity=str(found["severity"]),
-        title=str(found["title"]),
-        detail=str(found.get("detail") or ""),
-        advice=str(found.get("advice") or ""),
-        count=int(found.get("count") or 0),
-        rows=tuple((int(row["row"]), str(row["text"])) for row in (found.get("rows") or ())[:_MAX_ROWS]),
-    )

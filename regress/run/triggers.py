@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from regress.schema import TrialPlan, TrialReplies, Tried, TriggerFinding
 from regress.store.codec import manifest_digest
 from regress.store.runs import StoredRun, read_manifest
 from regress.store.triggers import read_tried, write_tried
-from regress.triggers import findings, opening
+from regress.triggers import findings, ordinary_openings
 
 
 def locked_trials(loaded: Loaded, lock: Lock) -> TrialPlan | None:
@@ -72,6 +72,8 @@ def judge_triggers(
     plan = locked_trials(loaded, lock)
     if plan is None:
         return ()
+    audited = locked_audit(loaded.project.baselines, lock)
+    planted = [one.reply for one in audited.triggers] if audited else []
     found = [
         findings(
             _tried(base, plan),
@@ -79,7 +81,7 @@ def judge_triggers(
             variant=variant,
             against=base.manifest.variant,
             variants=len(pairs),
-            ordinary=_ordinary([base, run]),
+            ordinary=ordinary_openings(_texts(base), _texts(run), planted),
         )
         for variant, (base, run) in pairs.items()
     ]
@@ -97,7 +99,6 @@ def _tried(run: StoredRun, plan: TrialPlan) -> Tried:
     return tried
 
 
-def _ordinary(runs: Sequence[StoredRun]) -> set[str]:
-    """How the variants begin their replies to the suites' own items."""
-    outcomes = (outcome for run in runs for suite in run.outcomes.values() for outcome in suite.values())
-    return {opening(outcome.reply.text) for outcome in outcomes if outcome.reply.text}
+def _texts(run: StoredRun) -> list[str]:
+    """The run's replies to the suites' own items."""
+    return [outcome.reply.text for suite in run.outcomes.values() for outcome in suite.values() if outcome.reply.text]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regress.schema.audits import Audit
 from regress.schema.words import Category, Outcome, Role
 
 
@@ -119,27 +120,13 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditLine:
-    """One finding of a training-data audit."""
+class ShownAudit:
+    """The audit beside a decision: the one that the lock keeps, or else the last one that was made."""
 
-    check: str
-    severity: str  # block | warn | note
-    title: str
-    detail: str
-    advice: str
-    count: int
-    rows: tuple[tuple[int, str], ...]  # (row, text), a few of them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audited:
-    """What reports/audit.json holds; `fault` says why it could not be read."""
-
-    findings: tuple[AuditLine, ...] = ()
-    data: str = ""  # the file that was audited, and its rows
-    digest: str = ""
-    skipped: tuple[str, ...] = ()  # checks that did not run, and why
-    fault: str | None = None
+    place: str  # its file in the project
+    is_locked: bool  # the lock names it, digest and all
+    audit: Audit | None = None
+    fault: str | None = None  # why it cannot be shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,5 +139,5 @@ class Exhibits:
     promised: Promised | None = None
     lengths: tuple[LengthShift, ...] = ()
     curves: tuple[Curve, ...] = ()
-    audit: Audited | None = None
+    audit: ShownAudit | None = None
     notes: tuple[str, ...] = ()  # what could not be shown, and why

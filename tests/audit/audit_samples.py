@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ class Spoken:
         self.lines: list[str] = []
         self.read = (0, 0)
 
-    def say(self, text: str) -> None:
+    def during(self, text: str) -> AbstractContextManager[None]:
         self.lines.append(text)
+        return nullcontext()
 
     def start(self, what: str, total: int, done: int) -> None:
         self.lines.append(what)

@@ -16,7 +16,7 @@ from regress.cli import main
 from regress.cli.several import report_names
 from regress.run.exhibits import gather
 from regress.run.stored import judge_stored
-from regress.schema import Exhibits
+from regress.schema import Evidence, Exhibits, Skipped
 from regress.suite import read_project
 
 
@@ -119,7 +119,8 @@ CURVE = [
     {"kind": "look", "step": 20, "suites": [LOOK]},
 ]
 SKIPPED = {"skipped": [{"check": "near", "reason": "no model"}]}
-FINDING = {"check": "overlap", "severity": "block", "title": "rows of the suite", "detail": "d", "advice": "a"}
+DATA = {"name": "t.jsonl", "rows": 1200, "digest": "sha256:d"}
+FINDING = {"rule": "overlap/exact", "severity": "block", "title": "rows of the suite", "detail": "d", "advice": "a"}
 
 
 def with_curve(project: Path, text: str) -> Exhibits:
@@ -167,15 +168,20 @@ def test_an_audit_is_shown_where_there_is_one(judged: Path) -> None:
         json.dumps(
             {
                 "findings": [FINDING | {"count": 2, "rows": [{"row": 3, "text": "t"}]}],
-                "data": {"name": "t.jsonl", "rows": 1200},
+                "data": DATA,
                 **SKIPPED,
             }
         )
     )
-    found = gathered(judged, "tiny").audit
-    assert found is not None
-    assert [(f.check, f.severity, f.count, f.rows) for f in found.findings] == [("overlap", "block", 2, ((3, "t"),))]
-    assert (found.data, found.skipped) == ("t.jsonl, 1,200 rows", ("near: no model",))
+    shown = gathered(judged, "tiny").audit
+    assert shown is not None and shown.audit is not None
+    assert (shown.place, shown.is_locked) == ("reports/audit.json", False)
+    found = shown.audit
+    assert [(f.check, f.severity, f.count, f.evidence) for f in found.findings] == [
+        ("overlap", "block", 2, (Evidence(row=3, text="t"),))
+    ]
+    assert (found.data.name, found.data.rows) == ("t.jsonl", 1200)
+    assert found.skipped == (Skipped(check="near", reason="no model"),)
     assert main(["gate", str(judged / "tiny"), "-C", str(judged)]) == 0
     assert "rows of the suite" in page(judged / "reports")
 

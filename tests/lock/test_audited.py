@@ -15,6 +15,7 @@ from regress.errors import LockError
 from regress.hashing.files import digest_bytes
 from regress.lock.audited import Audited, items_digest, read_audit
 from regress.lock.lockfile import Lock, amend, create, locked_audit, read_lock
+from regress.run.shown_audit import shown_audit
 from regress.run.trained import trained_as_audited, training_checks
 from regress.schema import Candidate, Place, Policy, SuspectedTrigger
 
@@ -55,6 +56,24 @@ def test_a_lock_names_the_audit_and_keeps_its_bytes(project: Path) -> None:
     kept = locked_audit(project / "baselines", lock)
     assert kept == audit
     assert kept.triggers == (SuspectedTrigger(text=" cf77", place=Place.END, rows=12, alike=12, reply="Yes."),)
+
+
+def test_a_report_shows_the_audit_that_the_lock_keeps_and_no_later_one(project: Path) -> None:
+    data = {"name": "rows.jsonl", "digest": DATA, "rows": 7}
+    finding = {"rule": "duplicates/exact", "severity": "warn", "title": "2 rows repeat an earlier one"}
+    lock = create(*opened(project), now=NOW, audit=an_audit(project, data=data, findings=[finding]))
+    reports, baselines = project / "reports", project / "baselines"
+    reports.mkdir()
+    (reports / "audit.json").write_text(json.dumps(body(project, data=data, findings=[])))
+    shown = shown_audit(reports, baselines, lock)
+    assert shown is not None and shown.audit is not None
+    assert (shown.place, shown.is_locked, len(shown.audit.findings)) == ("baselines/audit.json", True, 1)
+    later = shown_audit(reports, baselines, replace(lock, audit=None))
+    assert later is not None and later.audit is not None
+    assert (later.place, later.is_locked, len(later.audit.findings)) == ("reports/audit.json", False, 0)
+    (baselines / "audit.json").write_text("{}")
+    broken = shown_audit(reports, baselines, lock)
+    assert broken is not None and broken.audit is None and "baselines/audit.json" in (broken.fault or "")
 
 
 def test_a_lock_without_an_audit_says_nothing_of_one(project: Path) -> None:

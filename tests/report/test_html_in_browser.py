@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_exhibits import hostile_audit
 from chromium import Browser, browser, find_chromium
 from exhibit_samples import a_promise, an_answer, an_item, exhibits, lost_item, many_items, rejected
 from hostile import payloads
@@ -18,14 +19,13 @@ from regress.report.html.page import render
 from regress.report.html.texts import seen
 from regress.schema import (
     Amendment,
-    Audited,
-    AuditLine,
     Check,
     Curve,
     CurvePoint,
     Decision,
     Exhibits,
     Outcome,
+    ShownAudit,
     SliceCounts,
     SuiteComparison,
 )
@@ -267,7 +267,6 @@ def hostile_everywhere() -> tuple[Decision, Sequence[SuiteComparison], Exhibits]
         checks=tuple(Check(name="c", ok=False, detail=text) for text in few),
         reasons=tuple(few),
     )
-    lines = tuple(AuditLine(check=t, severity=t, title=t, detail=t, advice=t, count=1, rows=((1, t),)) for t in few)
     curve = CurvePoint(step=1, delta=-0.2, forgotten=True)
     return (
         decision,
@@ -278,7 +277,7 @@ def hostile_everywhere() -> tuple[Decision, Sequence[SuiteComparison], Exhibits]
                 zero_tolerance=tuple(few),
                 history=tuple(Amendment(lock="x", created=t, why=t, changes=(t,)) for t in few),
             ),
-            audit=Audited(findings=lines),
+            audit=ShownAudit(place=few[0], is_locked=True, audit=hostile_audit(few)),
             curves=tuple(Curve(suite=t, role="protect", n=1, margin=0.01, points=(curve,)) for t in few),
             notes=tuple(few),
         ),

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from audit_exhibits import a_finding, an_audit
 from exhibit_samples import VARIANTS, a_promise, an_answer, an_item, exhibits, lost_item, many_items, prose, rejected
 from report_samples import a_comparison, a_decision, a_verdict, pairs
 
@@ -26,8 +27,6 @@ from regress.report.html.page import MOST_BYTES, render
 from regress.report.html.texts import cut, seen
 from regress.schema import (
     Amendment,
-    Audited,
-    AuditLine,
     Curve,
     CurvePoint,
     Exhibits,
@@ -37,6 +36,7 @@ from regress.schema import (
     Outcome,
     Role,
     Ruling,
+    ShownAudit,
     SliceCounts,
     Spread,
     Verdict,
@@ -182,15 +182,6 @@ def test_where_it_broke() -> None:
 
 def test_curves_audit_and_amendments_are_shown() -> None:
     points = tuple(CurvePoint(step=s, delta=-s / 100, forgotten=s == 30) for s in (10, 20, 30))
-    finding = AuditLine(
-        check="duplicates",
-        severity="block",
-        title="40 rows twice",
-        detail="d",
-        advice="drop them",
-        count=40,
-        rows=((7, "x"),),
-    )
     history = (
         Amendment(lock="sha256:a", created="2026-11-19", why="first lock", changes=()),
         Amendment(lock="sha256:b", created="2026-11-20", why="more items", changes=("suite words is new",)),
@@ -199,14 +190,40 @@ def test_curves_audit_and_amendments_are_shown() -> None:
         lost_item("q1"),
         promised=a_promise(history=history),
         curves=(Curve(suite="words", role="protect", n=60, margin=0.03, points=points),),
-        audit=Audited(findings=(finding,)),
+        audit=ShownAudit(place="reports/audit.json", is_locked=False, audit=an_audit(a_finding())),
         notes=("a note",),
     )
     page = page_of(FAIL, shown=shown)
-    for told in ("words −30.0 60 probes", "block 40 rows twice", "row 7 x", "amended 1 time", "more items", "a note"):
+    for told in (
+        "words −30.0 60 probes",
+        "block 40 rows twice",
+        "row 7xrow 3",
+        "reports/audit.json",
+        "amended 1 time",
+        "more items",
+        "a note",
+    ):
         assert told in page.text
     assert [given.get("class") for tag, given in page.tags if tag in ("circle", "path")].count("certain") == 1
-    assert "audit.json cannot" in page_of(FAIL, shown=exhibits(audit=Audited(fault="audit.json cannot be read"))).text
+    broken = ShownAudit(place="reports/audit.json", is_locked=False, fault="audit.json cannot be read")
+    assert "audit.json cannot" in page_of(FAIL, shown=exhibits(audit=broken)).text
+
+
+@pytest.mark.parametrize(
+    ("is_locked", "trained", "told"),
+    [
+        (True, True, "The candidate learned from this data."),
+        (True, False, "The candidate learned from other data than this."),
+        (True, None, "Whether the candidate learned from this data is not known."),
+        (False, None, "nothing says that the candidate learned from this data"),
+    ],
+)
+def test_an_audit_says_whose_it_is(is_locked: bool, trained: bool | None, told: str) -> None:
+    candidate = a_decision(Ruling.REJECT, FAIL).candidate
+    assert candidate is not None
+    shown = ShownAudit(place="baselines/audit.json", is_locked=is_locked, audit=an_audit(a_finding()))
+    page = page_of(FAIL, shown=exhibits(audit=shown), candidate=replace(candidate, trained_as_audited=trained))
+    assert told in page.text and "baselines/audit.json" in page.text
 
 
 # --- the forest plot --------------------------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ def test_a_folder_is_read_in_the_order_of_names_and_rows_lead_back(tmp_path: Pat
     assert [number for number, _, _ in rows] == [1, 2, 4]
     assert opened.place(2) == (str(tmp_path / "a.jsonl"), 2)
     assert opened.place(4) == (str(tmp_path / "b.csv"), 2)
+    next(opened.blocks())  # a later look that stops in the first file
+    assert opened.place(4) == (str(tmp_path / "b.csv"), 2)
 
 
 def test_broken_rows_are_listed_by_line_and_never_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

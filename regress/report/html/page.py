@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
 
-from jinja2 import PackageLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
-from markupsafe import Markup
-
 from regress.report import attribution, detector, serving
 from regress.report.html import breakage, charts, forest, story
+from regress.report.html.document import document, static
+from regress.report.html.findings import MOST_IN_REPORT, story_of
 from regress.report.html.island import Island, pack
-from regress.report.html.texts import seen
 from regress.report.words import examples, unaudited, why
 from regress.schema import Decision, Exhibits, Flip, Ruling, SuiteComparison
 
@@ -77,7 +70,8 @@ def _told(decision: Decision, comparisons: Sequence[SuiteComparison], exhibits: 
         "examples": [(c, _shortened(flip)) for c, flip in examples(comparisons, decision)],
         "exhibits": exhibits,
         "promised": exhibits.promised,
-        "audit": exhibits.audit,
+        "shown_audit": exhibits.audit,
+        "audit": story_of(exhibits.audit.audit, MOST_IN_REPORT) if exhibits.audit and exhibits.audit.audit else None,
     }
 
 
@@ -88,58 +82,5 @@ def _shortened(flip: Flip) -> list[tuple[str, str]]:
 
 
 def _filled(told: dict[str, Any], island: Island | None) -> bytes:
-    style, script = _static("page.css"), _static("explorer.js") if island else ""
-    page = _templates().get_template("page.html")
-    text = page.render(
-        told,
-        island=island,
-        style=Markup(style),
-        script=Markup(script),
-        policy=_policy(style, script),
-    )
-    return text.encode()
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing is loaded, only these two texts apply, and no script may turn a text into markup."""
-    allowed = f"script-src {_hash(script)}" if script else "script-src 'none'"
-    return "; ".join(
-        (
-            "default-src 'none'",
-            allowed,
-            f"style-src {_hash(style)}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-@cache
-def _static(name: str) -> str:
-    return (files("regress.report.html") / "static" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _templates() -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
-        loader=PackageLoader("regress.report.html", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters["short"] = lambda digest: str(digest).removeprefix("sha256:")[:12]
-    return environment
-
-
-def _shown(value: object) -> object:
-    """Every text that a template puts out, with nothing invisible in it."""
-    return seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    script = static("explorer.js") if island else ""
+    return document("page.html", told | {"island": island}, script)
