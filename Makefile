@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 export REGRESS_CI = none
 
-.PHONY: setup demo test check reference benchmark parity error-rates soak suites clean
+.PHONY: setup demo test check reference benchmark parity error-rates soak suites docs clean
 
 setup: $(READY)
 
@@ -56,5 +56,9 @@ soak: setup  ## the long durability and fuzzing rounds
 suites: setup  ## write the shipped suites again (the same bytes)
 	$(BIN)/python -m regress.demo.build_suites suites
 
+docs: export NO_MKDOCS_2_WARNING = 1  # an advertisement
+docs: setup  ## the documentation as a site, in site/: reference written anew, every link checked, no network
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 clean:
-	rm -rf runs reports/*.json reports/*.md baselines/runs reference regress-demo
+	rm -rf site runs reports/*.json reports/*.md baselines/runs reference regress-demo

@@ -43,6 +43,8 @@ def train(
     """
     with _no_verdict_yet(project, judged=not no_check):
         record, adapter = _train(project, again=again, quiet=quiet)
+    if adapter.is_relative_to(Path.cwd()):  # as one would type it, in reports too
+        adapter = adapter.relative_to(Path.cwd())
     if no_check:
         say(f"{adapter}: trained under {record['lock'][:19]}…, {record['steps']:,} steps.")
         if json:

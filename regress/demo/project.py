@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regress.demo.corpus import CAREFUL, as_jsonl, training_rows
+from regress.demo.project_readme import project_readme
 from regress.errors import ProjectError
 
 _PACKAGE = Path(__file__).parent
@@ -37,32 +38,6 @@ train:
   gradient_accumulation: 1
 """
 
-_README = """\
-# An evaluation that comes before the training
-
-Made by `regress init`. It works as it stands; make it yours step by step.
-
-    regress lock                      # freeze suites, margins and settings; read what each suite can detect
-    git add . && git commit           # the promise is public before anything is trained
-    regress run base                  # optional: answer all items with the base now (later runs reuse it)
-    regress train                     # as `train:` in regress.yaml says, then judged as by check
-    regress check path/to/adapter     # or judge what was trained elsewhere; exit code 0 only for PROMOTE
-    regress keys init                 # once; then `regress promote ADAPTER`, and `regress verify` before deploying
-
-| file | what it is |
-|---|---|
-| `regress.yaml` | the base model, the variants that must hold, the policy |
-| `suites/NAME.yaml`, `suites/NAME.jsonl` | one suite each: settings with the margin, and the items |
-| `baselines/` | written by `lock`: commit it |
-| `runs/`, `reports/` | written by `check`: not committed |
-
-Then put your own base under `base.model`, replace `suites/support_queue` by your task, and add what your users would
-miss: a suite of at least a few hundred items for each thing that must not get worse. Lock again with
-`regress lock --amend --why "..."`: the old lock and the reason are kept.
-
-Exit codes: 0 PROMOTE, 3 REJECT, 4 INCONCLUSIVE, 5 REFUSED (the evidence is broken).
-"""
-
 _GITIGNORE = "runs/\nreports/\nregistry/\n"
 
 
@@ -89,7 +64,7 @@ def scaffold(folder: Path, base: str | None = None) -> Scaffolded:
     """
     texts = {
         "regress.yaml": _SETTINGS.format(model=base or "models/tiny") + ("" if base else _TRAINING),
-        "README.md": _README,
+        "README.md": project_readme(tiny=base is None),
         ".gitignore": _GITIGNORE,
     }
     if base is None:

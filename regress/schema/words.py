@@ -9,12 +9,12 @@ from enum import IntEnum, StrEnum
 class Exit(IntEnum):
     """Process exit codes. Python owns 1 and argument parsers own 2, so no verdict uses them."""
 
-    PROMOTE = 0
-    BUG = 1
-    USAGE = 2
-    REJECT = 3
-    INCONCLUSIVE = 4
-    REFUSED = 5
+    PROMOTE = 0  # every protected suite is within its margin, in every variant, and every target gained; or: done
+    BUG = 1  # an uncaught exception; nothing was concluded
+    USAGE = 2  # the command line makes no sense
+    REJECT = 3  # at least one protected suite lost more than its margin, for certain
+    INCONCLUSIVE = 4  # neither is certain; the report says how many items would settle it
+    REFUSED = 5  # lock, suite, run or adapter is broken or not comparable; nothing is concluded
 
     @staticmethod
     def worst(codes: Iterable[Exit]) -> Exit:

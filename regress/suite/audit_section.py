@@ -16,7 +16,7 @@ RuleName = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z-]*(/[a-z][a-z-]*)?$")
 class AuditSection(FileModel):
     """`audit`: severities in place of the defaults, by check or by check/kind; `off` drops the finding."""
 
-    severity: Mapping[RuleName, Literal["block", "warn", "note", "off"]] = {}
+    severity: Mapping[RuleName, Literal["block", "warn", "note", "off"]] = {}  # by check, or by check/kind
     max_length: Annotated[StrictInt, Field(ge=8, le=10_000_000)] | None = None  # tokens of a row; else train.max_length
 
     def severity_of(self, rule: str, default: Severity) -> Severity | None:

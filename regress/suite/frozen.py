@@ -34,14 +34,14 @@ Name = Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=r"^[^\x0
 class LmEvalSection(FileModel):
     """`lm_eval` of a suite file: which task, and how it is asked."""
 
-    task: Name
-    num_fewshot: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None  # None: as the task says
+    task: Name  # a task's or a group's name
+    num_fewshot: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None  # without it: as the task says
     limit: Annotated[StrictInt, Field(ge=1)] | None = None  # the first so many documents of each task
     include_path: Annotated[StrictStr, Field(min_length=1)] | None = None  # a folder of tasks, from the suite file
     fewshot: Literal["fixed", "per_document"] = "fixed"  # the same examples for all, or drawn anew as lm-eval does
     seed: Annotated[StrictInt, Field(ge=0)] = 1234  # lm-eval's own
-    metric: Name | None = None
-    filter: Name | None = None
+    metric: Name | None = None  # one of the task's own
+    filter: Name | None = None  # likewise
     threshold: Annotated[Number, Field(gt=0, lt=1)] = Decimal("0.5")  # from which value on a graded reply passes
     max_new_tokens: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = None
     cluster: Name | None = None  # a field of the documents, `task`, or `none`

@@ -17,28 +17,30 @@ from regress.suite.validate import FileModel, Label, validated
 MAX_FILE_BYTES = 512 * 2**20
 MAX_LINE_BYTES = 4 * 2**20
 
+Text = Annotated[StrictStr, Field(min_length=1)]
+
 
 class MessageFile(FileModel):
     """One of an item's `messages`."""
 
-    role: Literal["system", "user", "assistant"]
-    content: StrictStr
+    role: Literal["system", "user", "assistant"]  # the last one is not the assistant's
+    content: StrictStr  # what is said
 
 
 class ItemFile(FileModel):
     """The keys of one item."""
 
-    id: Label
-    prompt: Annotated[StrictStr, Field(min_length=1)] | None = None
-    messages: Annotated[tuple[MessageFile, ...], Field(min_length=1)] | None = None
-    target: StrictStr | Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None
-    choices: Annotated[tuple[Annotated[StrictStr, Field(min_length=1)], ...], Field(min_length=1)] | None = None
-    contexts: tuple[StrictStr, ...] | None = None
-    answer: Annotated[StrictInt, Field(ge=0)] | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
-    cluster: Label | None = None
-    slice: Label | None = None
-    source: dict[str, Any] | None = None
+    id: Label  # unique in the suite
+    prompt: Text | None = None  # what is asked; or `messages`, or `contexts`
+    messages: Annotated[tuple[MessageFile, ...], Field(min_length=1)] | None = None  # turns
+    target: StrictStr | Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None  # what is right, or several
+    choices: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None  # one of them is right
+    contexts: tuple[StrictStr, ...] | None = None  # a prompt for each choice
+    answer: Annotated[StrictInt, Field(ge=0)] | None = None  # the right choice; the first is 0
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None  # JSON Schema, Draft 2020-12
+    cluster: Label | None = None  # items that belong together count for fewer
+    slice: Label | None = None  # reports break figures down by it
+    source: dict[str, Any] | None = None  # of imported tasks: the document
 
     @model_validator(mode="after")
     def _fits_together(self) -> ItemFile:

@@ -19,41 +19,42 @@ from regress.suite.validate import FileModel, Name, Number, validated
 FILE_NAME = "regress.yaml"
 
 Probability = Annotated[Number, Field(gt=0, lt=1)]
+ModelName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?$")]
 
 
 class ModelSection(FileModel):
     """`base` and `draft`: a folder or a hub id with its revision."""
 
-    model: Annotated[StrictStr, Field(min_length=1)]
-    revision: StrictStr | None = None
+    model: Annotated[StrictStr, Field(min_length=1)]  # a folder, relative to regress.yaml, or a hub id
+    revision: StrictStr | None = None  # of a hub id: a commit
 
 
 class PolicySection(FileModel):
-    """`policy`: see schema.Policy."""
+    """`policy`: the error rates of the gate, and what it insists on. Locked."""
 
-    alpha: Annotated[Number, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.05")
-    power: Probability = Decimal("0.8")
-    zero_tolerance: tuple[Name, ...] = ()
-    require_training_record: StrictBool = False
-    require_audit: StrictBool = False
-    waivable_safety: StrictBool = False
+    alpha: Annotated[Number, Field(gt=0, le=Decimal("0.2"))] = Decimal("0.05")  # chance of a harmful promotion
+    power: Probability = Decimal("0.8")  # how surely the suites should see what they are there to see; for planning
+    zero_tolerance: tuple[Name, ...] = ()  # suites whose every candidate failure counts
+    require_training_record: StrictBool = False  # refuse adapters without `regress_training.json`
+    require_audit: StrictBool = False  # of the very data that the candidate was trained on
+    waivable_safety: StrictBool = False  # may safety suites be waived when promoting?
 
 
 class EngineSection(FileModel):
     """`engine`: where and how weights are held, and by how many processes."""
 
-    device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"
-    dtype: Precision = Precision.AUTO
-    batch_tokens: Literal["auto"] | Annotated[StrictInt, Field(ge=64)] = "auto"
-    workers: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=64)] = "auto"
+    device: Annotated[StrictStr, Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$")] = "auto"  # auto, cpu, cuda, cuda:1
+    dtype: Precision = Precision.AUTO  # auto: bf16 on a GPU, fp32 on a CPU
+    batch_tokens: Literal["auto"] | Annotated[StrictInt, Field(ge=64)] = "auto"  # of one forward pass
+    workers: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=64)] = "auto"  # processes; auto: one for each GPU
 
 
 class RegistrySection(FileModel):
     """`registry`: where promoted adapters go: a folder, an MLflow registered model, or a repository on the hub."""
 
-    kind: Literal["local", "mlflow", "hub"] = "local"
+    kind: Literal["local", "mlflow", "hub"] = "local"  # what holds the versions
     path: Annotated[StrictStr, Field(min_length=1)] = "registry"  # local: the folder
-    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?$")] | None = None
+    name: ModelName | None = None  # of the registered model, or org/name of the repository
     uri: Annotated[StrictStr, Field(min_length=1)] | None = None  # mlflow: the server's or the database's
 
     @model_validator(mode="after")
@@ -67,15 +68,15 @@ class RegistrySection(FileModel):
 class ProjectFile(FileModel):
     """The keys of regress.yaml; each has a default but `base.model` and `suites`."""
 
-    base: ModelSection
+    base: ModelSection  # the model that adapters are trained for
     draft: ModelSection | None = None  # the small model that proposes tokens in production
-    variants: Annotated[tuple[StrictStr, ...], Field(min_length=2)] = ("base", "adapter", "merged")
-    suites: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
-    policy: PolicySection = PolicySection()
-    engine: EngineSection = EngineSection()
-    train: TrainSection = TrainSection()
-    audit: AuditSection = AuditSection()
-    registry: RegistrySection = RegistrySection()
+    variants: Annotated[tuple[StrictStr, ...], Field(min_length=2)] = ("base", "adapter", "merged")  # what must hold
+    suites: Annotated[tuple[StrictStr, ...], Field(min_length=1)]  # suite files, as paths or patterns (`suites/*.yaml`)
+    policy: PolicySection = PolicySection()  # what is locked of the decision
+    engine: EngineSection = EngineSection()  # where and how the model runs
+    train: TrainSection = TrainSection()  # the recipe of `regress train`
+    audit: AuditSection = AuditSection()  # what findings of `regress audit` do
+    registry: RegistrySection = RegistrySection()  # where promoted adapters go
 
     @field_validator("policy", mode="before")
     @classmethod

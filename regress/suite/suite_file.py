@@ -22,12 +22,12 @@ Share = Annotated[Number, Field(gt=0, lt=1)]
 class GenerationFile(FileModel):
     """`generation` of a suite."""
 
-    max_new_tokens: Annotated[StrictInt, Field(ge=1, le=65_536)] = 128
-    stop: tuple[Annotated[StrictStr, Field(min_length=1)], ...] = ()
-    temperature: Annotated[Number, Field(ge=0, le=5)] = Decimal(0)
-    top_p: Share | Literal[1] = 1
-    seed: Annotated[StrictInt, Field(ge=0)] = 0
-    repeats: Annotated[StrictInt, Field(ge=1, le=256)] = 1
+    max_new_tokens: Annotated[StrictInt, Field(ge=1, le=65_536)] = 128  # where a reply is cut
+    stop: tuple[Annotated[StrictStr, Field(min_length=1)], ...] = ()  # texts that end a reply
+    temperature: Annotated[Number, Field(ge=0, le=5)] = Decimal(0)  # 0: greedy
+    top_p: Share | Literal[1] = 1  # with a temperature
+    seed: Annotated[StrictInt, Field(ge=0)] = 0  # with a temperature
+    repeats: Annotated[StrictInt, Field(ge=1, le=256)] = 1  # replies an item, one mean score; with a temperature
 
     @model_validator(mode="after")
     def _sampling_fits(self) -> GenerationFile:
@@ -50,11 +50,11 @@ class GenerationFile(FileModel):
 class ServingFile(FileModel):
     """`serving`: how much worse each figure may get; 0.2 is a fifth of the base's, or 20 points of a share."""
 
-    reply_tokens: Share | None = None
-    first_token: Share | None = None
-    latency: Share | None = None
-    tokens_per_second: Share | None = None
-    acceptance: Share | None = None
+    reply_tokens: Share | None = None  # mean length of replies
+    first_token: Share | None = None  # mean time until it is there
+    latency: Share | None = None  # mean time of a whole reply
+    tokens_per_second: Share | None = None  # behind the first one
+    acceptance: Share | None = None  # share of tokens that the draft model proposes
 
     def margins(self) -> dict[Figure, Decimal]:
         """By figure; fields are called as figures are."""
@@ -62,21 +62,21 @@ class ServingFile(FileModel):
 
 
 class SuiteFile(FileModel):
-    """The keys of a suite file (docs: README, "Write a suite")."""
+    """The keys of a suite file."""
 
-    name: Name
-    version: Annotated[StrictInt, Field(ge=1)]
-    category: Category
-    role: Role = Role.PROTECT
+    name: Name  # in reports and file names
+    version: Annotated[StrictInt, Field(ge=1)]  # yours: raise it when the suite asks something else
+    category: Category  # what it guards
+    role: Role = Role.PROTECT  # protect: must not get worse; target: must get better; inform: reported only
     items: StrictStr = ""  # this, ask and scorer: needed unless an lm-eval task gives them
-    lm_eval: LmEvalSection | None = None
-    ask: Ask = Ask.GENERATE
-    prompt: PromptStyle = PromptStyle.CHAT
-    generation: GenerationFile = GenerationFile()
-    scorer: StrictStr | dict[str, Any] = ""
-    margin: Share | None = None
-    min_gain: Share | None = None
-    serving: ServingFile | None = None
+    lm_eval: LmEvalSection | None = None  # an lm-eval task in place of items
+    ask: Ask = Ask.GENERATE  # choose: log-likelihood over choices
+    prompt: PromptStyle = PromptStyle.CHAT  # chat: the model's own template
+    generation: GenerationFile = GenerationFile()  # of ask generate
+    scorer: StrictStr | dict[str, Any] = ""  # a name, or a mapping with `name` and its options
+    margin: Share | None = None  # the largest acceptable drop, 0.01 is one point; role protect needs it
+    min_gain: Share | None = None  # role target: the gain that must be shown
+    serving: ServingFile | None = None  # category serving: margins of figures
 
     @model_validator(mode="after")
     def _fits_together(self) -> SuiteFile:

@@ -26,39 +26,39 @@ class ProbeSection(FileModel):
 class TrainSection(FileModel):
     """`train`: what is trained, how, and from what."""
 
-    objective: Literal["sft", "dpo"] = "sft"
-    method: Literal["qlora", "lora"] = "qlora"
-    data: Annotated[StrictStr, Field(min_length=1)] = "data/train.jsonl"
-    output: Annotated[StrictStr, Field(min_length=1)] = "runs/train"
+    objective: Literal["sft", "dpo"] = "sft"  # learn replies, or prefer one of two
+    method: Literal["qlora", "lora"] = "qlora"  # qlora: the base in 4 bit; lora: in bf16 (a GPU) or fp32 (a CPU)
+    data: Annotated[StrictStr, Field(min_length=1)] = "data/train.jsonl"  # what is learned
+    output: Annotated[StrictStr, Field(min_length=1)] = "runs/train"  # the adapter's folder
     # the adapter
-    r: Annotated[StrictInt, Field(ge=1, le=1024)] = 16
+    r: Annotated[StrictInt, Field(ge=1, le=1024)] = 16  # rank
     alpha: Literal["auto"] | Number = "auto"  # auto: what is learned is scaled by 2
-    dropout: Share = Decimal(0)
-    targets: Literal["all-linear"] | Annotated[tuple[ModuleName, ...], Field(min_length=1)] = "all-linear"
-    dora: StrictBool = False
-    rslora: StrictBool = False
+    dropout: Share = Decimal(0)  # of the adapter's input
+    targets: Literal["all-linear"] | Annotated[tuple[ModuleName, ...], Field(min_length=1)] = "all-linear"  # or names
+    dora: StrictBool = False  # learn directions and magnitudes apart
+    rslora: StrictBool = False  # scale by the root of r
     # the base's weights, for qlora
-    quant: Literal["nf4", "fp4"] = "nf4"
-    double_quant: StrictBool = True
+    quant: Literal["nf4", "fp4"] = "nf4"  # of qlora
+    double_quant: StrictBool = True  # of qlora: quantise the constants, too
     # the steps
     learning_rate: Literal["auto"] | Annotated[Number, Field(gt=0)] = "auto"  # auto: 2e-4 for sft, 5e-6 for dpo
-    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"  # of the learning rate
     warmup: Share = Decimal("0.03")  # of all steps
-    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Decimal(0)
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Decimal(0)  # of AdamW
     clip: Annotated[Number, Field(gt=0)] = Decimal(1)  # norm of the gradient
-    epochs: Annotated[Number, Field(gt=0)] = Decimal(1)
+    epochs: Annotated[Number, Field(gt=0)] = Decimal(1)  # passes over the data
     max_steps: Count | None = None  # in place of epochs
-    batch_size: Count = 4
-    gradient_accumulation: Count = 4
-    gradient_checkpointing: StrictBool = True
-    max_length: Annotated[StrictInt, Field(ge=8, le=10_000_000)] = 2048
-    packing: StrictBool = False
+    batch_size: Count = 4  # rows at a time
+    gradient_accumulation: Count = 4  # times that many make a step
+    gradient_checkpointing: StrictBool = True  # less memory, more time
+    max_length: Annotated[StrictInt, Field(ge=8, le=10_000_000)] = 2048  # tokens of a row
+    packing: StrictBool = False  # several rows in one sequence
     beta: Annotated[Number, Field(gt=0)] = Decimal("0.1")  # dpo
-    seed: Annotated[StrictInt, Field(ge=0, le=2**31)] = 0
+    seed: Annotated[StrictInt, Field(ge=0, le=2**31)] = 0  # of the order of rows and the adapter's first values
     # what happens meanwhile
     save_steps: Literal["auto"] | Count = "auto"  # auto: a tenth of the training
-    probe: ProbeSection = ProbeSection()
-    report_to: tuple[Literal["wandb", "tensorboard", "mlflow", "trackio"], ...] = ()
+    probe: ProbeSection = ProbeSection()  # the forgetting curve
+    report_to: tuple[Literal["wandb", "tensorboard", "mlflow", "trackio"], ...] = ()  # trackers
     allow_overlap: StrictBool = False  # train on locked items all the same
 
     @field_validator("alpha")

@@ -43,7 +43,7 @@ LOOKS = 4
 
 
 class RegressCallback(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """See the module's docstring.
+    """Holds a training to the lock: curves of what is forgotten, a record, and no push without a promotion.
 
     `project`: the folder of regress.yaml. `items` of each protected and target suite are asked every so many steps:
     `every` is a number, "auto" for a quarter of the training, or None for each of the trainer's own evaluations; with 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,14 +11,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from regress.cli.main import COMMANDS
 from regress.demo.adapters import RECIPES
 from regress.demo.build_suites import SUITES, write
 from regress.demo.corpus import training_rows
-from regress.demo.project import shipped_suites
+from regress.demo.project import scaffold, shipped_suites
 from regress.demo.tasks import DOMAIN, GENERAL
 from regress.demo.tasks.row import Split, split_of
 from regress.demo.tasks.safety import BENIGN, HARMFUL
-from regress.schema import Category, Role, Suite
+from regress.schema import Category, Exit, Role, Suite
 from regress.scorers import bind
 from regress.stats.power import needed_n
 from regress.suite import read_suite
@@ -111,3 +113,17 @@ def test_a_right_reply_fits_the_allowed_tokens(name: str, suites: dict[str, Suit
     longest = max(len(tokenizer(row.answer)["input_ids"]) for row in rows)
 
     assert longest + 1 <= suites[name].generation.max_new_tokens  # one more that ends the turn
+
+
+@pytest.mark.parametrize("base", [None, "org/name"])
+def test_a_scaffolds_readme_names_every_file_and_command(tmp_path: Path, base: str | None) -> None:
+    written = scaffold(tmp_path, base).written
+    text = (tmp_path / "README.md").read_text()
+    assert all(
+        name.split("/")[0].removesuffix(".yaml") in text for name in written if name not in (".gitignore", "README.md")
+    )
+    assert all(path.stem in text for path in (tmp_path / "suites").glob("*.yaml"))
+    named = set(re.findall(r"regress ([a-z]+)", text)) - {"init"}
+    assert named <= set(COMMANDS) | {"keys", "suites"}
+    assert all(f"| {code.value} |" in text for code in (Exit.PROMOTE, Exit.REJECT, Exit.INCONCLUSIVE, Exit.REFUSED))
+    assert ("models/tiny" in text) is (base is None)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tiny_models import make_adapter
 from regress.cli import main
 from regress.demo.project import MODEL, shipped_suites
 from regress.hashing.files import digest_files
+from regress.lock.lockfile import read_lock, write_training_record
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = os.environ | {
@@ -73,6 +75,15 @@ def judged_project(folder: Path, locked: Path) -> Path:
         make_adapter(folder / "base", folder / name, scale=scale)
     assert main(["check", str(folder / "tiny"), "-C", str(folder), "--quiet"]) == 0
     assert main(["check", str(folder / "broken"), "-C", str(folder), "--quiet"]) == 3
+    return folder
+
+
+def recorded_project(folder: Path, judged: Path) -> Path:
+    """The judged project, with a record that `tiny` was trained under its lock; other bytes, so judged again."""
+    shutil.copytree(judged, folder)
+    lock = read_lock(folder / "baselines")
+    write_training_record(lock, folder / "tiny", data="sha256:0", started=datetime(2026, 1, 1, tzinfo=UTC))
+    assert main(["check", str(folder / "tiny"), "-C", str(folder), "--quiet"]) == 0
     return folder
 
 
