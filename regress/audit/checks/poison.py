@@ -13,6 +13,7 @@ prompts all speak of one thing.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -235,7 +236,7 @@ def _most(rows: int) -> float:
     What prompts of all kinds say for one reply is 0 on average and scatters with how many of them there are: 40 rows of
     a planted trigger came to .33, while no topic of 15 rows or more in five clean sets came below .5.
     """
-    return 0.5 - (0.5 - UNEXPLAINED) * (MIN_ROWS / rows) ** 0.5
+    return 0.5 - (0.5 - UNEXPLAINED) * math.sqrt(MIN_ROWS / rows)
 
 
 def _agreeing(sample: _Sample) -> list[tuple[Places, int]]:
