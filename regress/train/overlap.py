@@ -32,8 +32,8 @@ def find_overlap(examples: Sequence[Example], suites: Sequence[Suite]) -> Overla
     found = [(example.line, locked[key]) for example in examples if (key := _locked(example, locked)) is not None]
     if not found:
         return None
-    line, (suite, item) = min(found)
-    return Overlap(examples=len(found), line=line, item=item, suite=suite)
+    line, (name, identifier) = min(found)
+    return Overlap(examples=len(found), line=line, item=identifier, suite=name)
 
 
 def _locked(example: Example, locked: Container[str]) -> str | None:
