@@ -128,7 +128,7 @@ def _end_with_parent() -> None:
     """A worker waits for orders on a pipe that it holds open itself, so it would wait for ever."""
     if (parent := parent_process()) is not None:
         parent.join()
-        os._exit(1)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _work(block: Block) -> Looked:
