@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from regress.audit.protocol import Check, Chunk
 from regress.audit.words import Places
+from regress.errors import DataError
 from regress.rows.forms import Columns
 from regress.rows.row import Broken
 from regress.rows.source import Block, Source, read_block
@@ -77,23 +83,52 @@ def _in_processes(blocks: Iterable[Block], mapped: Columns, look: Look[Any], wor
     waiting: deque[Future[Looked]] = deque()
     try:
         for block in blocks:
-            waiting.append(pool.submit(_work, block))
+            with _starting():
+                waiting.append(pool.submit(_work, block))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as reason:
+        raise DataError(
+            "a process that read the data was killed, most likely for want of memory. Free some, or audit with "
+            "--workers 1."
+        ) from reason
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """While processes are started, hide the user's script and hold Ctrl-C back.
+
+    They would run the script again, or fail where it came by stdin, and need nothing of it. A signal mask is inherited,
+    so that Ctrl-C is the main process's to answer from their first instruction on.
+    """
+    main, mask = sys.modules["__main__"], signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 _order: tuple[Columns, Look[Any]]
 
 
 def _begin(mapped: Columns, look: Look[Any]) -> None:
-    """In a worker: what it will be asked to do. Ctrl-C is the main process's to answer."""
+    """In a worker: what it will be asked to do, until the main process ends, however it ends."""
     global _order
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _order = mapped, look
+
+
+def _end_with_parent() -> None:
+    """A worker waits for orders on a pipe that it holds open itself, so it would wait for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _work(block: Block) -> Looked:

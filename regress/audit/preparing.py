@@ -45,6 +45,8 @@ def parse_columns(texts: Sequence[str]) -> Columns:
         pairs.append((ours, theirs))
     if len({ours for ours, _ in pairs}) != len(pairs):
         raise UsageError("--map names a key twice.")
+    if len({theirs for _, theirs in pairs}) != len(pairs):
+        raise UsageError("--map names a column twice: no text is both asked and learned.")
     return tuple(pairs)
 
 

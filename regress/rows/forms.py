@@ -227,7 +227,8 @@ def _text(value: Any, key: str) -> str:
 
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number") if value != [] else "an empty list"
+    names |= {int: "a number", float: "a number"}  # tables hold other things, too: bytes, dates, decimals
+    return names.get(type(value), f"of the type {type(value).__name__}") if value != [] else "an empty list"
 
 
 def _listed(names: Sequence[str]) -> str:

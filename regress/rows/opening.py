@@ -35,6 +35,8 @@ def open_source(place: str, split: str | None = None) -> Source:
 
 
 def _file(path: Path, split: str | None) -> Source:
+    if split is not None and path.suffix != ".json":
+        raise DataError(f"is one file without splits, so --split {split} names nothing. Leave it out.", path=path)
     if path.name.endswith((".jsonl", ".ndjson", ".jsonl.gz")):
         return JsonLines(path)
     match path.suffix:

@@ -24,13 +24,16 @@ def find_overlap(examples: Sequence[Example], suites: Sequence[Suite]) -> Overla
 
     Case and white space are folded.
     """
-    locked = {"\x1f".join(_said(item.messages)): (suite.name, item.id) for suite in suites for item in suite.items}
+    locked: dict[str, tuple[str, str]] = {}
+    for suite in suites:
+        for item in suite.items:  # what several share is the first one's
+            locked.setdefault("\x1f".join(_said(item.messages)), (suite.name, item.id))
     locked.pop("", None)
     found = [(example.line, locked[key]) for example in examples if (key := _locked(example, locked)) is not None]
     if not found:
         return None
-    line, (suite, item) = min(found)
-    return Overlap(examples=len(found), line=line, item=item, suite=suite)
+    line, (name, identifier) = min(found)
+    return Overlap(examples=len(found), line=line, item=identifier, suite=name)
 
 
 def _locked(example: Example, locked: Container[str]) -> str | None:

@@ -85,6 +85,8 @@ def test_clean_data_is_exit_code_zero_and_said_in_words(project: Path) -> None:
         (["empty.jsonl"], 5, "holds no row that can be read"),
         (["train.jsonl", "--map", "prompt"], 2, "write KEY=COLUMN"),
         (["train.jsonl", "--map", "colour=prompt"], 2, "write KEY=COLUMN"),
+        (["train.jsonl", "--map", "prompt=completion", "--map", "completion=completion"], 2, "a column twice"),
+        (["train.jsonl", "--split", "test"], 5, "--split test names nothing"),
         (["train.jsonl", "--only", "taste"], 2, "there is no such check"),
         (["train.jsonl", "--validation", "nothing.jsonl"], 5, "there is no such file"),
     ],

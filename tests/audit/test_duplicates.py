@@ -13,6 +13,7 @@ from regress.audit.checks import _near
 from regress.audit.checks.duplicates import Duplicates
 from regress.audit.minhash import VALUES, bands, jaccard, shingles, signatures
 from regress.audit.words import Texts, distinct
+from regress.errors import DataError
 from regress.rows.opening import open_source
 from regress.schema import Severity
 
@@ -85,6 +86,15 @@ def test_of_very_many_pairs_a_sample_stands_for_all(monkeypatch: pytest.MonkeyPa
     assert finding.title.startswith("About ")
     assert 50 <= finding.count <= 60
     assert "20 were compared" in finding.detail
+
+
+@pytest.mark.parametrize("text", ["", "not json\n"])
+def test_a_validation_split_without_rows_is_refused(tmp_path: Path, text: str) -> None:
+    split = tmp_path / "split.jsonl"
+    split.write_text(text)
+    given = rows(("a question", "an answer"))
+    with pytest.raises(DataError, match="nothing can be held against it"):
+        conclude(Duplicates, given, validation=open_source(str(split)))
 
 
 def test_the_validation_split_is_held_against_the_data(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -104,6 +105,8 @@ def test_an_input_follows_its_instruction_and_numbers_are_labels() -> None:
         ({"prompt": "a", "chosen": "b", "rejected": "b"}, (), "chosen and rejected are the same"),
         ({"chosen": "b", "rejected": "c"}, (), "a pair without a prompt needs whole conversations"),
         ({"text": "a", "label": True}, (), "label is true or false"),
+        ({"text": "a", "label": b"b"}, (), "label is of the type bytes"),
+        ({"text": "a", "label": datetime(2026, 1, 2, tzinfo=UTC)}, (), "label is of the type datetime"),
         ({"instruction": "a", "input": 3, "output": "b"}, (), "input is a number"),
     ],
 )

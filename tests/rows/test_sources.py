@@ -138,6 +138,13 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_name(
     assert name in str(refusal.value)
 
 
+def test_a_split_that_a_file_cannot_have_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"text": "a"}\n')
+    with pytest.raises(DataError, match="--split test names nothing"):
+        open_source(str(path), "test")
+
+
 def test_bombs_are_stopped_at_their_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = tmp_path / "bomb.jsonl.gz"
     bomb.write_bytes(gzip.compress(b" " * 50_000_000 + b"\n"))

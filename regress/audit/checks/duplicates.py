@@ -21,6 +21,7 @@ from regress.audit.checks._near import (
 from regress.audit.protocol import Again, Chunk, Context, Found
 from regress.audit.table import Table
 from regress.audit.words import Hashes, Places, folded, key
+from regress.errors import DataError
 from regress.schema import Evidence, Finding, Measure, Severity
 
 MAX_EVIDENCE = 20
@@ -70,8 +71,8 @@ class Duplicates:
             return []
         second = Second(source=source, mapped=self._context.mapped, numbers=np.empty(0, np.int64), workers=1)
         parts = list(second.scan(self.look))
-        if not parts:
-            return []
+        if not any(len(part[0]) for part in parts):
+            raise DataError(f"{source.name} holds no row that can be read, so nothing can be held against it.")
         numbers, whole, near = _joined(parts)
         table = Table(train[1])
         places, entries = table.find(whole)
