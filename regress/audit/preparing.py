@@ -15,6 +15,7 @@ from regress.lock.lockfile import LOCK_FILE, read_lock, verify
 from regress.lock.promise import load
 from regress.rows.forms import KEYS, Columns
 from regress.rows.opening import open_source
+from regress.run.featured import BaseFeatures
 from regress.run.prompted import BaseAnswers, StoredAnswers
 from regress.schema import Policy
 from regress.suite import Project, read_project, read_suites
@@ -50,10 +51,13 @@ def parse_columns(texts: Sequence[str]) -> Columns:
     return tuple(pairs)
 
 
-def prepare(folder: Path, request: Request, answers: BaseAnswers | None = None) -> Order:
+def prepare(
+    folder: Path, request: Request, answers: BaseAnswers | None = None, features: BaseFeatures | None = None
+) -> Order:
     """What `audit` takes; without a regress.yaml in `folder` the data is audited by itself.
 
-    `answers` are the base's; without them, those that are stored.
+    `answers` are the base's; without them, those that are stored. `features` are the base's, too, and without them
+    nothing is said of any.
 
     Raises ProjectError, SuiteError and LockError where the project is not what it was locked as, DataError where a
     place names no data, UsageError for an unknown check.
@@ -73,6 +77,7 @@ def prepare(folder: Path, request: Request, answers: BaseAnswers | None = None) 
         max_length=section.max_length or (2048 if project is None else project.file.train.max_length),
         policy=Policy() if project is None else project.policy,
         answers=None if project is None else answers or StoredAnswers(folder),
+        features=features,
     )
     return Order(
         source=open_source(request.data, request.split),

@@ -15,6 +15,7 @@ from regress.audit.words import Hashed, Places, Texts, side_by_side
 from regress.rows.forms import Columns
 from regress.rows.row import Row
 from regress.rows.source import Source
+from regress.run.featured import BaseFeatures
 from regress.run.prompted import BaseAnswers
 from regress.schema import Finding, Measure, Policy, Recommendation, Skipped, Suite, SuspectedTrigger
 
@@ -67,6 +68,7 @@ class Context:
     seed: int = 0
     policy: Policy = field(default_factory=Policy)  # the gate's
     answers: BaseAnswers | None = None  # of the base, stored or asked for; None without a project
+    features: BaseFeatures | None = None  # of the base; None where it is not to be asked
 
 
 class Again(Protocol):

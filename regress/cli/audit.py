@@ -21,6 +21,7 @@ from regress.lock.audited import AUDIT_FILE
 from regress.report import audit_json, audit_sarif, audit_terminal
 from regress.report.html import AUDIT_PAGE
 from regress.rows.source import Source
+from regress.run.featured import BaseFeatures
 from regress.run.prompted import BaseAnswers
 from regress.schema import Audit, Exit
 from regress.store.atomic import make_folder, write_atomic
@@ -47,7 +48,7 @@ AskOption = Annotated[
     typer.Option(
         "--ask-base",
         help="Ask the base what is not stored: items of target and domain suites, as they are and behind examples from "
-        "DATA. Needs a lock, and time.",
+        "DATA, which needs a lock, and its features of a sample of DATA. Takes time.",
     ),
 ]
 ReadersOption = Annotated[int | None, typer.Option(min=1, max=64, help="Processes that read.", show_default="cores")]
@@ -102,7 +103,7 @@ def audit(
         (project / REPORTS / name).unlink(missing_ok=True)
     progress = Bar(quiet=quiet)
     try:
-        order = prepare(project, request, _asking(project, progress) if ask_base else None)
+        order = prepare(project, request, *(_asking(project, progress) if ask_base else ()))
         result = carry_out(order, progress, datetime.now(UTC))
         fixed = None if fix is None else write_copy(result, order.source, fix)
     finally:
@@ -114,13 +115,15 @@ def audit(
     return code
 
 
-def _asking(project: Path, progress: Bar) -> BaseAnswers:
+def _asking(project: Path, progress: Bar) -> tuple[BaseAnswers, BaseFeatures]:
     """The base itself: the one part of an audit that needs model libraries."""
     settings = read_project(project).file.engine
     from regress.run.boundary import AskedAnswers
     from regress.run.engines import load_engine
+    from regress.run.features import AskedFeatures
 
-    return AskedAnswers(project, partial(load_engine, workers=settings.workers), progress)
+    asked = AskedAnswers(project, partial(load_engine, workers=settings.workers), progress)
+    return asked, AskedFeatures(project, progress)
 
 
 def _deliver(result: Audit, code: Exit, project: Path, source: Source, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regress.audit.answers import Answers, together
-from regress.audit.checks import _balance
+from regress.audit.checks import _balance, _features
 from regress.audit.checks._language import UNKNOWN, language
 from regress.audit.checks._phrases import Phrase, phrases
 from regress.audit.protocol import Again, Chunk, Context, Found
@@ -44,6 +44,7 @@ class Distribution:
     name: ClassVar[str] = "distribution"
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self._suites = context.suites
         self._parts: list[Spread] = []
 
@@ -81,7 +82,8 @@ class Distribution:
             findings += [*_phrased(whole), *_languages(spoken, self._suites)]
         if labels is not None:
             findings += _balance.findings(labels, whole.answers, self._suites, again)
-        return Found(findings=tuple(findings), figures=figures)
+        spread = _features.coverage(self._context, again)
+        return Found(findings=tuple(findings), figures={**figures, **spread.figures}, skipped=spread.skipped)
 
 
 def masked(prompt: str) -> str:

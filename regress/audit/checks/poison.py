@@ -24,6 +24,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from regress.audit.checks import _features
 from regress.audit.protocol import Again, Chunk, Context, Found
 from regress.audit.words import Hashes, Places
 from regress.schema import Evidence, Finding, Place, Severity, SuspectedTrigger
@@ -85,6 +86,7 @@ class Poison:
 
     def __init__(self, context: Context) -> None:
         self._seen = 0
+        self._base = context.features
 
     def look(self, chunk: Chunk) -> int:
         return len(chunk.rows)
@@ -95,9 +97,10 @@ class Poison:
     def finish(self, again: Again) -> Found:
         sample = again.sample(SAMPLE)
         suspects = search([row.prompt for row in sample], [row.reply for row in sample])
-        figures = {"poison_sampled": len(sample), "poison_suspects": len(suspects)}
+        spectral = _features.signature(self._base, again)
+        figures = {"poison_sampled": len(sample), "poison_suspects": len(suspects), **spectral.figures}
         if not suspects:
-            return Found(figures=figures)
+            return Found(figures=figures, skipped=spectral.skipped)
         wanted = tuple((one.text, one.opening) for one in suspects)
         counted = [_Hits(holding=0, alike=[], reply="") for _ in suspects]
         for seen in again.scan(partial(hits, wanted)):
@@ -106,6 +109,7 @@ class Poison:
         found = [(one, total) for one, total in zip(suspects, counted, strict=True) if total.alike]
         return Found(
             figures=figures,
+            skipped=spectral.skipped,
             findings=tuple(_finding(one, total, self._seen) for one, total in found),
             triggers=tuple(
                 SuspectedTrigger(
