@@ -58,7 +58,7 @@ suites: setup  ## write the shipped suites again (the same bytes)
 
 docs: export NO_MKDOCS_2_WARNING = 1  # an advertisement
 docs: setup  ## the documentation as a site, in site/: reference written anew, every link checked, no network
-	$(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m mkdocs build --strict
 
 clean:
 	rm -rf site runs reports/*.json reports/*.md baselines/runs reference regress-demo
