@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from regress.errors import DataError
-from regress.hashing.files import digest_file, open_regular
+from regress.hashing.files import open_regular
+from regress.rows.one_file import OneFile
 from regress.rows.source import BLOCK_ROWS, Block
 
 MAX_BYTES = 512 * 2**20
@@ -18,11 +19,11 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _SPLITS = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
 
 
-class JsonArray:
+class JsonArray(OneFile):
     """A `.json` file, held in memory; its rows stay unparsed until they are read. Rows are counted from 1."""
 
     def __init__(self, path: Path, split: str | None = None) -> None:
-        self.path = path
+        super().__init__(path)
         self.name = str(path) if split is None else f"{path}[{split}]"
         self._split = split
 
@@ -33,16 +34,6 @@ class JsonArray:
         if len(raw) > MAX_BYTES:
             raise DataError(f"is larger than {MAX_BYTES:,} bytes; write it as JSON Lines.", path=self.path)
         return raw
-
-    def digest(self) -> str:
-        return digest_file(self.path, refuse=DataError).digest
-
-    @property
-    def size(self) -> int:
-        return len(self._raw)
-
-    def place(self, number: int) -> tuple[str, int]:
-        return self.name, number
 
     def blocks(self) -> Iterator[Block]:
         rows = self._rows()

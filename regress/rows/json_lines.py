@@ -5,12 +5,11 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from regress.errors import DataError
-from regress.hashing.files import digest_file, open_regular
+from regress.hashing.files import open_regular
+from regress.rows.one_file import OneFile
 from regress.rows.row import RowFault
 from regress.rows.source import BLOCK_BYTES, BLOCK_ROWS, MAX_BYTES, MAX_ROW_BYTES, Block
 
@@ -18,22 +17,8 @@ MAX_RATIO = 200
 """How much larger than its file a gzipped text may be; JSON compresses 5 to 20 times."""
 
 
-class JsonLines:
+class JsonLines(OneFile):
     """A `.jsonl` or `.jsonl.gz` file. Row numbers are line numbers."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = str(path)
-
-    def digest(self) -> str:
-        return digest_file(self.path, refuse=DataError).digest
-
-    @cached_property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def place(self, number: int) -> tuple[str, int]:
-        return self.name, number
 
     def blocks(self) -> Iterator[Block]:
         with open_regular(self.path, DataError) as file:

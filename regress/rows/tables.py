@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from regress.errors import DataError
-from regress.hashing.files import digest_file, open_regular
+from regress.hashing.files import open_regular
+from regress.rows.one_file import OneFile
 from regress.rows.row import RowFault
 from regress.rows.source import BLOCK_ROWS, MAX_BYTES, MAX_ROW_BYTES, MAX_ROWS, Block
 
@@ -19,22 +18,8 @@ BATCH_ROWS = 512
 MAX_BATCH_BYTES = 256 * 2**20
 
 
-class Csv:
+class Csv(OneFile):
     """A `.csv` or `.tsv` file with a header. Row numbers are the lines where rows begin."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = str(path)
-
-    def digest(self) -> str:
-        return digest_file(self.path, refuse=DataError).digest
-
-    @cached_property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def place(self, number: int) -> tuple[str, int]:
-        return self.name, number
 
     def blocks(self) -> Iterator[Block]:
         csv.field_size_limit(MAX_ROW_BYTES)
@@ -71,22 +56,8 @@ class Csv:
             yield Block(numbers=tuple(numbers), raw=tuple(raw), done=1.0)
 
 
-class Parquet:
+class Parquet(OneFile):
     """A `.parquet` file, a batch at a time. Rows are counted from 1."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = str(path)
-
-    def digest(self) -> str:
-        return digest_file(self.path, refuse=DataError).digest
-
-    @cached_property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def place(self, number: int) -> tuple[str, int]:
-        return self.name, number
 
     def blocks(self) -> Iterator[Block]:
         import pyarrow
