@@ -173,7 +173,8 @@ def amend(
 ) -> Lock:
     """Replace the lock by the project as it is now, keeping the old one and the reason in the history.
 
-    An audit is kept only where it still is of these items and this data; otherwise it has to be given anew.
+    An audit is kept only where it still is of these items and this data; otherwise it has to be given anew. A new one
+    brings its data with it.
     """
     old = read_lock(loaded.project.baselines)
     changes = differences(old.promise, promise(loaded, base))
@@ -182,7 +183,7 @@ def amend(
     if audit is None and (before := locked_audit(loaded.project.baselines, old)) is not None:
         same_data = training_data in (None, before.data)
         audit = before if same_data and before.against == items_digest(loaded.suites) else None
-    learned = _learned(training_data or old.training_data, audit)
+    learned = _learned(training_data or (None if audit else old.training_data), audit)
     if not changes and learned.data == old.training_data and learned.record == old.audit:
         raise LockError("nothing differs from the lock, so there is nothing to amend.")
     folder = loaded.project.baselines / AMENDED_FOLDER

@@ -140,6 +140,15 @@ def test_an_audit_alone_is_worth_an_amendment(project: Path) -> None:
         amend(*opened(project), now=NOW, why="again", audit=an_audit(project))
 
 
+def test_a_new_audit_brings_its_data_with_it(project: Path) -> None:
+    create(*opened(project), now=NOW, audit=an_audit(project))
+    mended = an_audit(project, data={"digest": OTHER, "rows": 6})
+    amended = amend(*opened(project), now=NOW, why="the data was mended", audit=mended)
+    assert (amended.training_data, amended.audit) == (OTHER, {"digest": mended.digest, "data": OTHER, "rows": 6})
+    with pytest.raises(LockError, match="the audit is of other data"):
+        amend(*opened(project), now=NOW, why="not this one", audit=mended, training_data=DATA)
+
+
 CANDIDATE = Candidate(kind="adapter", digest="sha256:1", path="a", trained_under_lock=True)
 
 
